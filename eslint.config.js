@@ -1,0 +1,61 @@
+import tseslint from 'typescript-eslint'
+
+/** Which folders a folder must not import: the arrows of docs/architecture.md, held by the linter. */
+const arrows = (files, ...forbidden) => ({
+  files,
+  rules: {
+    'no-restricted-imports': ['error', { patterns: forbidden.map(([group, message]) => ({ group, message })) }],
+  },
+})
+
+const notWorkers = [['**/workers/**'], 'src/ runs on the caller’s thread: it names the worker file’s URL, no more']
+const notUsers = [
+  ['**/demo/**', '**/examples/**', '**/bench/**', '**/test/**', '**/cli/**'],
+  'the library does not know its users',
+]
+const onlyNeutralGround = [
+  ['**/src/*.js', '!**/src/protocol.js', '!**/src/errors.js', '!**/src/token.js', '!**/src/clock.js', '!**/src/alarm.js'],
+  'workers/ imports from src/ the neutral ground only: protocol, errors, token, clock, alarm',
+]
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'coverage/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true, named: true } }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/consistent-type-assertions': ['error', { assertionStyle: 'never' }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'always' }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+    },
+  },
+  {
+    // Nothing in the core reads a clock or sets a timer by itself (docs/architecture.md, "Time").
+    files: ['src/**/*.ts', 'workers/**/*.ts'],
+    ignores: ['src/clock.ts'],
+    rules: {
+      'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'performance'],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'take the injected clock' },
+        { object: 'Math', property: 'random', message: 'take the injected random' },
+        { object: 'process', property: 'hrtime', message: 'take the injected clock' },
+      ],
+    },
+  },
+  arrows(['src/**/*.ts'], notWorkers, notUsers, [['**/simulator/**', '**/testing/**'], 'src/ stands alone']),
+  arrows(['workers/**/*.ts'], onlyNeutralGround, notUsers, [['**/simulator/**', '**/testing/**'], 'workers/ stands alone']),
+  arrows(['simulator/**/*.ts'], notUsers, [['**/src/**', '**/workers/**'], 'the simulator shares no code with what it tests']),
+  arrows(['testing/**/*.ts'], notWorkers, notUsers),
+  {
+    files: ['demo/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'cli/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
+)

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, options: Record<string, unknown> = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000, ...options },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit'),
+      project('simulator'),
+      project('thread'),
+      project('packaging', { testTimeout: 120_000, hookTimeout: 120_000 }),
+    ],
+  },
+})
