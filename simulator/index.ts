@@ -1,0 +1,10 @@
+/** The public face of `token-thread/simulator`: a local WeChat token API that behaves like the real one. */
+export { startSimulator } from './start.js'
+export type { ClientOptions, CurrentToken, CurrentTokens, Simulator } from './simulator.js'
+export type { SimulatedAccount, SimulatorOptions } from './options.js'
+export type { Fault, FaultAnswer, FaultBody, FaultErrcode, FaultName, Injected } from './faults.js'
+export type { Counters, TokenCounters } from './counters.js'
+export type { CallEvent, RequestEvent, SimulatorEvents } from './events.js'
+export type { CallKind } from './call.js'
+export type { TokenKind } from './issued.js'
+export { SimulatorInputError } from './checks.js'

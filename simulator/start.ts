@@ -1,0 +1,59 @@
+import { createAccount } from './account.js'
+import { control, controlPrefix } from './control.js'
+import { Tally } from './counters.js'
+import { exchange } from './exchange.js'
+import { Faults } from './faults.js'
+import { IssuedTokens } from './issued.js'
+import { listen } from './listener.js'
+import { livesOf } from './lives.js'
+import { type Settings, type SimulatorOptions, readOptions } from './options.js'
+import { Simulator } from './simulator.js'
+import type { World } from './world.js'
+
+/**
+ * Starts a local WeChat token API. It resolves once it listens.
+ *
+ *     const sim = await startSimulator({ accounts: [{ appId: 'wx1', appSecret: 's' }], expiresIn: 2 })
+ *     const tokens = await TokenThread.start(sim.options('wx1'))
+ *
+ * @throws SimulatorInputError for an option that can't be used, or a port that is taken.
+ */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const settings = readOptions(options)
+  const world = createWorld(settings)
+  const listener = await listen(settings.host, settings.port)
+  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
+  const simulator = new Simulator(`http://${host}:${listener.port}`, settings, world, listener)
+  const answerControl = control(simulator, [...world.accounts.keys()])
+  listener.serve((req, res) => {
+    const address = `${simulator.url}${req.url ?? '/'}`
+    if (!URL.canParse(address)) {
+      res.writeHead(400).end()
+      return
+    }
+    const url = new URL(address)
+    // A rejection here is a bug of the simulator's or of a listener's: it ends the process, loudly.
+    if (url.pathname.startsWith(controlPrefix)) void answerControl(req, res, url)
+    else void exchange(world, simulator, url, req, res)
+  })
+  return simulator
+}
+
+function createWorld(settings: Settings): World {
+  const issued = new IssuedTokens()
+  const world: World = {
+    accounts: new Map(
+      settings.accounts.map((account) => [
+        account.appId,
+        createAccount(account, settings, issued, () => world.lives),
+      ]),
+    ),
+    issued,
+    tally: new Tally(settings.accounts.map(({ appId }) => appId)),
+    faults: new Faults(),
+    gzip: settings.gzip,
+    now: settings.now,
+    lives: livesOf(settings, settings.expiresIn),
+  }
+  return world
+}
