@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
-import { SimulatorInputError } from './checks.js'
 
 /** An HTTP server that can go down and come up again on the same port. */
 export interface Listener {
@@ -26,7 +25,8 @@ export async function listen(host: string, wanted: number): Promise<Listener> {
       await once(server, 'listening')
     } catch (cause) {
       if (isAddressInUse(cause)) {
-        throw new SimulatorInputError('port', `${port} is in use: stop what listens there, or give another`)
+        const problem = `simulator: port ${port} is in use: stop what listens there, or give another port`
+        throw Object.assign(new Error(problem, { cause }), { code: 'EADDRINUSE' })
       }
       throw cause
     }

@@ -16,7 +16,8 @@ import type { World } from './world.js'
  *     const sim = await startSimulator({ accounts: [{ appId: 'wx1', appSecret: 's' }], expiresIn: 2 })
  *     const tokens = await TokenThread.start(sim.options('wx1'))
  *
- * @throws SimulatorInputError for an option that can't be used, or a port that is taken.
+ * @throws SimulatorInputError for an option that can't be used; an Error with code EADDRINUSE for a port that
+ *   is taken.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const settings = readOptions(options)
