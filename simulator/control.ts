@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Reader, SimulatorInputError, fieldsOf, oneOf, optional, text, wholeFrom } from './checks.js'
 import { readBody } from './call.js'
-import { readFault } from './fault-input.js'
+import { faultFields, readFault } from './fault-input.js'
 import type { Injected } from './faults.js'
 import { readExpiresIn } from './options.js'
 import type { Simulator } from './simulator.js'
@@ -71,7 +71,7 @@ export function control(simulator: Simulator, appIds: readonly string[]): Contro
     },
     inject: {
       method: 'POST',
-      fields: ['on', 'appId', 'times', 'delay', 'hold', 'then'],
+      fields: faultFields,
       run: (fault) => {
         const injected = simulator.inject(readFault(fault))
         injections.set(++lastId, injected)
@@ -101,7 +101,8 @@ export function control(simulator: Simulator, appIds: readonly string[]): Contro
       req.destroy()
       return
     }
-    const action = actions[url.pathname.slice(controlPrefix.length)]
+    const name = url.pathname.slice(controlPrefix.length)
+    const action = Object.hasOwn(actions, name) ? actions[name] : undefined
     if (!action) answer(res, 404, { error: `no such path: use ${Object.keys(actions).join(', ')}` })
     else if (req.method !== action.method) answer(res, 405, { error: `use ${action.method}` })
     else act(res, action, body)

@@ -39,9 +39,11 @@ const readAnswer: Reader<FaultAnswer> = (field, value) => {
   return 'errcode' in value ? readErrcode(field, value) : readBody(field, value)
 }
 
+export const faultFields = ['on', 'appId', 'times', 'delay', 'hold', 'then']
+
 /** A fault as given by a test or over HTTP, checked: one that strikes nothing by a typing error is a lost hour. */
 export function readFault(value: unknown): Fault {
-  const given = fieldsOf('fault', value, ['on', 'appId', 'times', 'delay', 'hold', 'then'])
+  const given = fieldsOf('fault', value, faultFields)
   const on = optional(oneOf('token', 'api', 'all'))('on', given.on)
   const appId = optional(text)('appId', given.appId)
   const times = optional(wholeFrom(1, 1e9))('times', given.times)

@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest'
+import { afterEach, expect } from 'vitest'
 import { isRecord } from '../../simulator/checks.js'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/index.js'
 
@@ -17,6 +17,10 @@ export async function start(options: Partial<SimulatorOptions> = {}): Promise<Si
   open.push(simulator)
   return simulator
 }
+
+/** vitest's matchers, without their `any`. */
+export const containing = (part: string): unknown => expect.stringContaining(part)
+export const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern)
 
 /** A clock that the test moves; it begins on a morning in the middle of a month, in China as in UTC. */
 export class TestClock {
