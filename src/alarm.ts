@@ -1,0 +1,135 @@
+import { type Cancel, type Clock, type Instant, reached } from './clock.js'
+
+/** No sleep is longer than this, so that a suspended machine or a stepped clock is noticed. */
+const LONGEST_STEP = 30_000
+/** Nor need it be looked at more often than this. */
+const SHORTEST_STEP = 1_000
+/** The two clocks drift apart by less than this unless one was stepped or the machine slept. */
+const STEP_NOTICED = 50
+
+interface Entry {
+  readonly at: Instant
+  readonly ring: () => void
+  cancelled: boolean
+}
+
+/**
+ * All the waits of one thread: a heap of moments and a single timer. Long waits are slept in steps (half of what
+ * is left, between 1 s and 30 s) and looked at again on both clocks.
+ */
+export class Alarm {
+  readonly #clock: Clock
+  readonly #heap: Entry[] = []
+  #cancelTimer: Cancel | undefined
+  #armedFor = Infinity
+  #drift: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#drift = clock.now() - clock.monotonic()
+  }
+
+  /** Rings once, in a turn of its own, when either clock has reached `at`. */
+  set(at: Instant, ring: () => void): Cancel {
+    const entry: Entry = { at, ring, cancelled: false }
+    this.#push(entry)
+    this.#arm()
+    return () => {
+      entry.cancelled = true
+      this.#dropCancelled()
+    }
+  }
+
+  /** Looks at the clocks now, without waiting for the step to end. */
+  check(): void {
+    this.#cancelTimer?.()
+    this.#wake()
+  }
+
+  #wake(): void {
+    this.#cancelTimer = undefined
+    this.#armedFor = Infinity
+    const due = this.#takeDue()
+    this.#arm()
+    for (const entry of due) if (!entry.cancelled) entry.ring()
+  }
+
+  #takeDue(): Entry[] {
+    const due: Entry[] = []
+    const drift = this.#clock.now() - this.#clock.monotonic()
+    if (Math.abs(drift - this.#drift) > STEP_NOTICED) {
+      // The wall clock moved against the monotonic one: the heap's order (monotonic) says nothing about it.
+      const all = this.#heap.splice(0)
+      for (const entry of all) {
+        if (!reached(entry.at, this.#clock)) this.#push(entry)
+        else due.push(entry)
+      }
+      due.sort((a, b) => a.at.mono - b.at.mono)
+    }
+    this.#drift = drift
+    for (
+      let first = this.#heap[0];
+      first && (first.cancelled || reached(first.at, this.#clock));
+      first = this.#heap[0]
+    ) {
+      due.push(first)
+      this.#pop()
+    }
+    return due
+  }
+
+  #arm(): void {
+    this.#dropCancelled()
+    const first = this.#heap[0]
+    if (!first) {
+      this.#cancelTimer?.()
+      this.#cancelTimer = undefined
+      this.#armedFor = Infinity
+      return
+    }
+    const now = this.#clock.monotonic()
+    // A wall clock that was stepped forward can make an entry due before the monotonic clock says so.
+    const left = Math.max(0, Math.min(first.at.mono - now, first.at.wall - this.#clock.now()))
+    const step = Math.min(left, Math.max(SHORTEST_STEP, Math.min(LONGEST_STEP, left / 2)))
+    if (this.#cancelTimer && this.#armedFor <= now + step) return
+    this.#cancelTimer?.()
+    this.#armedFor = now + step
+    this.#cancelTimer = this.#clock.timer(step, () => this.#wake())
+  }
+
+  #dropCancelled(): void {
+    while (this.#heap[0]?.cancelled) this.#pop()
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap
+    let i = heap.push(entry) - 1
+    while (i > 0) {
+      const up = (i - 1) >> 1
+      const parent = heap[up]
+      if (!parent || parent.at.mono <= entry.at.mono) break
+      heap[i] = parent
+      i = up
+    }
+    heap[i] = entry
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (!last || heap.length === 0) return
+    let i = 0
+    for (;;) {
+      const left = 2 * i + 1
+      const right = left + 1
+      const a = heap[left]
+      if (!a) break
+      const b = heap[right]
+      const [child, entry] = b && b.at.mono < a.at.mono ? [right, b] : [left, a]
+      if (entry.at.mono >= last.at.mono) break
+      heap[i] = entry
+      i = child
+    }
+    heap[i] = last
+  }
+}

@@ -1,0 +1,98 @@
+import { inspect } from 'node:util'
+
+/** Every code an error of ours can have, with its mend. `docs/errors.md` and the README show this table. */
+export const ERROR_MENDS = {
+  ERR_OPTIONS: 'Correct the option that the message names.',
+  ERR_TOKEN_UNAVAILABLE:
+    'Look at `cause`, the last failure; await `ready()` where the first token may still be on its way.',
+  ERR_ISSUER_REFUSED: 'Do what the message says for its errcode: only an operator can mend most of them.',
+  ERR_TOKEN_REFUSED: 'Try again after `retryAt`; if it stays, another program refreshes the same account.',
+  ERR_FETCH_LIMIT: 'Wait until `retryAt`: the issuer allows no further fetch before.',
+  ERR_START_TIMEOUT:
+    'Look at `cause`; raise `startTimeout`, or start with `new TokenThread()` and await `ready()`.',
+  ERR_CLOSED: 'The TokenThread was closed: close it after the server has drained.',
+  ERR_CONNECTION: 'No connection to the token endpoint: check DNS, firewall, `baseUrl` and `proxy`.',
+  ERR_TIMEOUT: 'The token call took longer than `timeout`: check the network, or raise it.',
+  ERR_BAD_ANSWER: 'The token endpoint’s answer was unusable: check that `baseUrl` and `proxy` lead to it.',
+  ERR_PROTOCOL: 'The worker file is of another version: bundle it again, or correct `workerUrl`.',
+  ERR_THREAD: 'The thread could not run: see `cause`; a bundled server needs `workerUrl`.',
+} as const
+
+export type ErrorCode = keyof typeof ERROR_MENDS
+
+/** An error as plain data: `postMessage` of an Error would lose its class and code. */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly message: string
+  /** Whether trying again can help without anybody's doing. */
+  readonly retryable: boolean
+  readonly errcode?: number
+  readonly rid?: string
+  /** Wall clock, ms: the first moment at which the same call may succeed. */
+  readonly retryAt?: number
+  readonly account?: string
+  readonly cause?: Failure
+}
+
+/** The one error class of this library; `code` tells what went wrong and `ERROR_MENDS` how to mend it. */
+export class TokenThreadError extends Error {
+  override readonly name = 'TokenThreadError'
+  readonly code: ErrorCode
+  /** Whether trying again can help without anybody's doing. */
+  readonly retryable: boolean
+  /** The issuer's own code, as in WeChat's `errcode`. */
+  readonly errcode: number | undefined
+  /** WeChat's request id, for its support. */
+  readonly rid: string | undefined
+  /** Ms since the epoch: the first moment at which the same call may succeed. */
+  readonly retryAt: number | undefined
+  /** The id of the account it is about. */
+  readonly account: string | undefined
+
+  constructor(failure: Omit<Failure, 'cause'>, cause?: unknown) {
+    super(failure.message, cause === undefined ? undefined : { cause })
+    this.code = failure.code
+    this.retryable = failure.retryable
+    this.errcode = failure.errcode
+    this.rid = failure.rid
+    this.retryAt = failure.retryAt
+    this.account = failure.account
+  }
+
+  /** Shows the stack and the fields that are set. */
+  [inspect.custom](depth: number, options: object): string {
+    const { code, errcode, rid, retryAt, account, cause } = this
+    const set = Object.entries({ code, errcode, rid, retryAt, account, cause }).filter(
+      ([, value]) => value !== undefined,
+    )
+    return `${this.stack ?? this.message} ${inspect(Object.fromEntries(set), { ...options, depth })}`
+  }
+}
+
+/** Rebuilds an error from plain data. */
+export function errorOf(failure: Failure): TokenThreadError {
+  return new TokenThreadError(failure, failure.cause && errorOf(failure.cause))
+}
+
+export function optionError(message: string): TokenThreadError {
+  return new TokenThreadError({ code: 'ERR_OPTIONS', message, retryable: false })
+}
+
+/** The end of a switch over a closed union: a new member that nobody handles does not compile. */
+export function assertNever(value: never): never {
+  throw new Error(`not handled: ${JSON.stringify(value)}`)
+}
+
+/** Replaces secrets in a text that others wrote (an errmsg, a system error) before it is shown. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((safe, secret) => (secret === '' ? safe : safe.split(secret).join('***')), text)
+}
+
+/** What a thrown value says, for a message of ours. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+export function closedError(): TokenThreadError {
+  return new TokenThreadError({ code: 'ERR_CLOSED', message: 'the TokenThread was closed', retryable: false })
+}

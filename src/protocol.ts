@@ -1,0 +1,157 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Instant } from './clock.js'
+import type { Failure } from './errors.js'
+import type { TokenData } from './token.js'
+
+/**
+ * The door between the caller's thread and the refresher: every message that crosses is a member of a union here.
+ * A worker file that was bundled separately may be older or newer than the library: the first message compares.
+ */
+export const PROTOCOL_VERSION = 1
+
+// ---------------------------------------------------------------------------------------------- towards the thread
+
+/** What a thread is started with (`workerData`). Secrets travel this way only. */
+export interface ThreadStart {
+  readonly type: 'token-thread'
+  readonly protocol: number
+  /** Counts the threads of one TokenThread; what a thread posts carries its number. */
+  readonly incarnation: number
+  readonly port: MessagePort
+  readonly accounts: readonly AccountStart[]
+  /** The last known addresses of each host name: a saturated libuv pool must not delay a refresh. */
+  readonly addresses: Addresses
+}
+
+export interface AccountStart {
+  readonly config: AccountConfig
+  /** What the last thread knew, as it last said so. */
+  readonly state: AccountState | undefined
+}
+
+export type Endpoint = 'stable' | 'classic'
+
+/** One account's options, validated and complete. */
+export interface AccountConfig {
+  readonly id: string
+  readonly appId: string
+  readonly appSecret: string
+  readonly endpoint: Endpoint
+  readonly baseUrls: readonly string[]
+  /** ms */
+  readonly refreshAhead: number
+  readonly retry: RetryConfig
+  /** ms, one token call with all it takes */
+  readonly timeout: number
+  readonly proxy: string | undefined
+}
+
+export interface RetryConfig {
+  /** ms; also the floor between two calls of an account */
+  readonly minDelay: number
+  /** ms */
+  readonly maxDelay: number
+}
+
+export interface Address {
+  readonly address: string
+  readonly family: number
+}
+export type Addresses = Readonly<Record<string, readonly Address[]>>
+
+export type ToRefresher =
+  /** Answered by a `token` of a newer generation, or a failure. */
+  | { readonly type: 'reject'; readonly account: string; readonly id: number; readonly generation: number }
+  /** An operator's refresh. `calls`: how many forced ones the limits must still allow (revoking takes two). */
+  | { readonly type: 'refresh'; readonly account: string; readonly id: number; readonly calls: number }
+  /** A read found no live token: look at both clocks again. */
+  | { readonly type: 'look'; readonly account: string }
+  | { readonly type: 'ping' }
+  | { readonly type: 'close' }
+
+// ------------------------------------------------------------------------------------------------ from the thread
+
+export type FromRefresher =
+  | { readonly type: 'hello'; readonly incarnation: number; readonly protocol: number }
+  | {
+      readonly type: 'ready'
+      readonly incarnation: number
+      readonly requestSides: Readonly<Record<string, RequestSide>>
+    }
+  | {
+      readonly type: 'state'
+      readonly incarnation: number
+      readonly account: string
+      readonly state: AccountState
+      readonly news: News
+    }
+  | {
+      readonly type: 'answer'
+      readonly incarnation: number
+      readonly account: string
+      readonly id: number
+      readonly failure: Failure | undefined
+    }
+  | { readonly type: 'addresses'; readonly incarnation: number; readonly addresses: Addresses }
+  | { readonly type: 'log'; readonly incarnation: number; readonly record: LogRecord }
+  | { readonly type: 'pong'; readonly incarnation: number }
+
+/** The port is ours alone: what is not numbered like a message of ours is ignored. */
+export function isFromRefresher(message: unknown): message is FromRefresher {
+  return typeof message === 'object' && message !== null && 'type' in message && 'incarnation' in message
+}
+
+/** What a state brings that listeners hear of. */
+export type News = 'token' | 'failure' | 'none'
+
+/** All that is known of an account, and nothing secret: a reader's view, and what the next thread goes on from. */
+export interface AccountState {
+  readonly token: TokenData | undefined
+  /** When `token` ends, on both clocks. */
+  readonly expires: Instant | undefined
+  /** The next call that nobody asked for. */
+  readonly due: Instant
+  /** The token was refused by an API and no newer one is there yet. */
+  readonly suspect: boolean
+  /** What the last failure imposed: no call before its end but an operator's, and none at all before a limit's. */
+  readonly wait: { readonly until: Instant; readonly why: 'backoff' | 'operator' | 'limit' } | undefined
+  /** Calls failed since the last that succeeded: the backoff's step. */
+  readonly failures: number
+  readonly lastFailure: PastFailure | undefined
+  readonly spent: Spent
+  /** A call was sent and its answer has not come. */
+  readonly inFlight: boolean
+}
+
+export interface PastFailure {
+  readonly failure: Failure
+  /** Wall clock, ms. */
+  readonly at: number
+}
+
+/** The calls of one day, and the last ones: what budget, floor and force limits are counted from. */
+export interface Spent {
+  /** When the issuer's day that is counted here ends; wall clock, ms. */
+  readonly dayEnds: number
+  readonly calls: number
+  readonly forced: number
+  readonly lastCall: Instant | undefined
+  readonly lastForced: Instant | undefined
+}
+
+/** How a request carries the token and how a refusal looks: plain data, for whoever sends requests. */
+export interface RequestSide {
+  readonly place: { readonly in: 'query' | 'header'; readonly name: string; readonly prefix?: string }
+  readonly refused: {
+    readonly statuses: readonly number[]
+    readonly field: string
+    readonly codes: readonly (number | string)[]
+  }
+  readonly origins: readonly string[]
+}
+
+export interface LogRecord {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly fields: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly message: string
+}

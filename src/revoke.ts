@@ -1,0 +1,42 @@
+import type { Alarm } from './alarm.js'
+import { type Clock, instantNow, later } from './clock.js'
+import { TokenThreadError } from './errors.js'
+import type { Token } from './token.js'
+import { Waiters } from './waiters.js'
+
+/** ms; forced calls are spaced by less than this: what says to wait longer is the day's limit. */
+const LONGEST_SPACING = 120_000
+
+/**
+ * Makes a leaked token void: WeChat's page says that this takes two forced calls, 30 s apart. Both must be within the
+ * day's limit before the first is sent. `forced` says by its `retryAt` when the second may follow.
+ */
+export async function revoke(
+  forced: (calls: number) => Promise<Token>,
+  clock: Clock,
+  alarm: Alarm,
+  floor: number,
+  signal: AbortSignal | undefined,
+): Promise<Token> {
+  await forced(2)
+  for (;;) {
+    try {
+      return await forced(1)
+    } catch (error) {
+      if (!(error instanceof TokenThreadError) || error.code !== 'ERR_FETCH_LIMIT') throw error
+      const wait = (error.retryAt ?? Infinity) - clock.now()
+      if (wait > LONGEST_SPACING) throw error
+      await sleep(Math.max(wait, floor), clock, alarm, signal)
+    }
+  }
+}
+
+async function sleep(ms: number, clock: Clock, alarm: Alarm, signal: AbortSignal | undefined): Promise<void> {
+  const slept = new Waiters<undefined>(() => clock.hold())
+  const cancel = alarm.set(later(instantNow(clock), ms), () => slept.resolve(undefined))
+  try {
+    await slept.wait(signal)
+  } finally {
+    cancel()
+  }
+}

@@ -1,0 +1,63 @@
+import type { ErrorCode } from '../../src/errors.js'
+import type { Grant, Refusal } from './provider.js'
+
+/** Answers are not trusted: what every provider checks before it believes in a token. */
+
+/** Longer than this is no token. WeChat says 512 characters "or more". */
+const LONGEST_TOKEN = 8 * 1024
+/** s. WeChat's live 7200; a year is beyond any API's. */
+const LONGEST_LIFE = 366 * 86_400
+/** Visible ASCII: what RFC 6749 (appendix A.12) allows a token, and what survives a URL or a header. */
+const TOKEN = /^[\x21-\x7e]+$/
+
+/** A token with its life in seconds, as the API says it, or why it can't be one. */
+export function grantOf(
+  accessToken: unknown,
+  expiresIn: unknown,
+  field: string,
+  expiresField: string,
+): Grant | Refusal {
+  if (typeof accessToken !== 'string') return unusable(`${field} is ${kindOf(accessToken)}, not a string`)
+  if (accessToken === '') return unusable(`${field} is empty`)
+  if (accessToken.length > LONGEST_TOKEN)
+    return unusable(`${field} is longer than ${LONGEST_TOKEN} characters`)
+  if (!TOKEN.test(accessToken)) return unusable(`${field} holds characters that no token has`)
+  if (typeof expiresIn !== 'number')
+    return unusable(`${expiresField} is ${kindOf(expiresIn)}, not a number of seconds`)
+  if (!(expiresIn > 0 && expiresIn <= LONGEST_LIFE))
+    return unusable(`${expiresField} is ${expiresIn}: not a life in seconds`)
+  return { granted: true, accessToken, life: expiresIn * 1000 }
+}
+
+/** The body as a JSON object, or why it isn't one. Nothing of the body is shown: it may hold a token. */
+export function objectOf(body: Buffer): Record<string, unknown> | Refusal {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString('utf8'))
+  } catch {
+    return unusable(body.length === 0 ? 'the body is empty' : `the body (${body.length} bytes) is not JSON`)
+  }
+  return isRecord(value) ? value : unusable(`the body is ${kindOf(value)}, not a JSON object`)
+}
+
+export function isRefusal(value: Record<string, unknown> | Refusal): value is Refusal {
+  return value.granted === false
+}
+
+export function unusable(what: string): Refusal {
+  return transient('ERR_BAD_ANSWER', `the token endpoint’s answer is unusable: ${what}`)
+}
+
+export function transient(code: ErrorCode, message: string): Refusal {
+  return { granted: false, failure: { code, message, retryable: true }, wait: { why: 'backoff' } }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (value === undefined) return 'missing'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}

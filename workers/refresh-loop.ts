@@ -1,0 +1,274 @@
+import type { Alarm } from '../src/alarm.js'
+import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
+import type { Failure } from '../src/errors.js'
+import type { AccountConfig, AccountState, News } from '../src/protocol.js'
+import { adopted, afterGrant, afterRefusal, freshState, grantedToken, resumedState } from './account-state.js'
+import { Demands, type Refresh } from './demands.js'
+import { fetchLimit, tokenRefused } from './failures.js'
+import type { Issuer } from './issuer.js'
+import type { Journal } from './journal.js'
+import type { Answer, Grant, Refusal } from './providers/provider.js'
+import * as schedule from './schedule.js'
+import type { Lease, Store, Stored } from './stores/store.js'
+
+export interface LoopParts {
+  readonly account: AccountConfig
+  /** What the last thread knew. */
+  readonly known: AccountState | undefined
+  readonly issuer: Issuer
+  readonly store: Store
+  readonly clock: Clock
+  readonly alarm: Alarm
+  readonly random: () => number
+  readonly journal: Journal
+  /** Tells every reader. */
+  readonly publish: (state: AccountState, news: News) => void
+  /** Answers a demand: with undefined where a newer token was published before. */
+  readonly answer: (id: number, failure: Failure | undefined) => void
+}
+
+interface Call {
+  readonly at: Instant
+  readonly forced: boolean
+  readonly asker: schedule.Asker
+}
+
+/**
+ * One account's `while (true) { fetch; publish; sleep }`. Everything it touches is handed in: on a virtual clock it
+ * runs without a thread, a network or a wait.
+ */
+export class RefreshLoop {
+  readonly #parts: LoopParts
+  readonly #demands: Demands
+  readonly #closing = new AbortController()
+  #state: AccountState
+  #wake: () => void = () => undefined
+  /** Another node published: read the store again. */
+  #stale = false
+  /** Another node has the lease: knock again then. */
+  #knockAt: Instant | undefined
+  /** The issuer said that the day's forced calls are spent, whoever spent them. */
+  #forceOpensAt: Instant | undefined
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts
+    this.#demands = new Demands((id, failure) => parts.answer(id, failure))
+    this.#state = parts.known ? resumedState(parts.known, parts.clock) : freshState(parts.clock)
+  }
+
+  async run(): Promise<void> {
+    const { store } = this.#parts
+    const unwatch = store.watch(() => this.#reload())
+    this.#adopt(await store.load())
+    for (;;) {
+      const call = await this.#nextCall() // Thread.sleep(...), or Thread.interrupt()
+      if (!call) break
+      const lease = await store.acquire()
+      if (this.#stillNeeded(lease)) {
+        const refreshes = this.#demands.takeRefreshes()
+        const began = instantNow(this.#parts.clock)
+        const answer = await this.#fetch(call, lease) // getAccessToken()
+        if (this.#closing.signal.aborted) break
+        if (answer.granted)
+          await this.#granted(call, lease, answer, began, refreshes) // accessToken = ...
+        else this.#refused(call, answer, refreshes)
+      }
+      if (lease) await store.release(lease)
+    }
+    unwatch()
+    await store.close()
+  }
+
+  /** An API refused the token of this generation. */
+  reject(id: number, generation: number): void {
+    const { clock, account, store, publish } = this.#parts
+    this.#demands.addReject({ id, generation, until: later(instantNow(clock), 2 * account.timeout) })
+    if (generation === this.#state.token?.generation && !this.#state.suspect) {
+      void store.markSuspect(generation)
+      this.#state = { ...this.#state, suspect: true }
+      publish(this.#state, 'none')
+    }
+    this.#wake()
+  }
+
+  /** An operator's refresh. */
+  refresh(demand: Refresh): void {
+    this.#demands.addRefresh(demand)
+    this.#wake()
+  }
+
+  /** Looks at the clocks and the demands again. */
+  look(): void {
+    this.#wake()
+  }
+
+  close(): void {
+    this.#closing.abort()
+    this.#wake()
+  }
+
+  #reload(): void {
+    this.#stale = true
+    this.#wake()
+  }
+
+  /** Sleeps until the schedule, a rejection or an operator wants a call and floor, waits and limits allow it. */
+  async #nextCall(): Promise<Call | undefined> {
+    const { clock, store } = this.#parts
+    while (!this.#closing.signal.aborted) {
+      if (this.#stale) {
+        this.#stale = false
+        this.#adopt(await store.load())
+      }
+      this.#judge()
+      const call = this.#plan()
+      if (reached(call.at, clock)) return call
+      await this.#sleep(call.at)
+    }
+    return undefined
+  }
+
+  #sleep(until: Instant): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.alarm.set(until, resolve)
+      this.#wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  #plan(): Call {
+    const { account, clock, issuer } = this.#parts
+    const { due, spent, wait } = this.#state
+    const floor = schedule.floorAt(spent, account.retry, clock)
+    const soonest = this.#knockAt ? laterOf(floor, this.#knockAt) : floor
+    if (this.#demands.refreshing)
+      return { at: soonest, forced: issuer.limits.force !== undefined, asker: 'caller' }
+    if (this.#demands.rejected) {
+      const at = wait ? laterOf(soonest, wait.until) : soonest
+      return { at, forced: this.#demands.forceNext, asker: 'caller' }
+    }
+    return { at: laterOf(due, soonest), forced: false, asker: 'schedule' }
+  }
+
+  /** Answers the demands that are met already or can't be met in time. */
+  #judge(): void {
+    const { account, clock, issuer } = this.#parts
+    const { token, spent, wait, lastFailure } = this.#state
+    const generation = token?.generation ?? 0
+    const budget = schedule.budgetOpensAt(spent, 'caller', clock, issuer.limits)
+    const limit = wait?.why === 'limit' && !reached(wait.until, clock) ? wait.until : undefined
+    this.#demands.judgeRefreshes(({ calls }) => {
+      const opens = limit ?? budget ?? this.#forcedFrom(calls)
+      return opens ? fetchLimit(account.id, opens, this.#cause()) : 'waits'
+    })
+    const { at } = this.#plan()
+    this.#demands.judgeRejects((reject) => {
+      if (reject.generation < generation) return 'served'
+      const opens = budget ?? (this.#demands.forceNext ? this.#forcedFrom(1) : undefined)
+      if (opens) return tokenRefused(account.id, opens, this.#cause())
+      const hopeless =
+        at.mono > reject.until.mono || (wait?.why === 'operator' && lastFailure?.failure.retryable === false)
+      return hopeless ? tokenRefused(account.id, at, this.#cause()) : 'waits'
+    })
+  }
+
+  #forcedFrom(calls: number): Instant | undefined {
+    const { clock, issuer } = this.#parts
+    if (!issuer.limits.force) return undefined
+    if (this.#forceOpensAt && !reached(this.#forceOpensAt, clock)) return this.#forceOpensAt
+    return schedule.forceOpensAt(this.#state.spent, calls, clock, issuer.limits)
+  }
+
+  #cause(): Failure | undefined {
+    return this.#state.failures > 0 ? this.#state.lastFailure?.failure : undefined
+  }
+
+  /** With the lease in hand the store is read again: perhaps another node was faster. */
+  #stillNeeded(lease: Lease | undefined): lease is Lease {
+    const { account, clock } = this.#parts
+    this.#knockAt = lease ? undefined : later(instantNow(clock), account.retry.minDelay)
+    return lease !== undefined && !this.#adopt(lease)
+  }
+
+  #adopt(stored: Stored): boolean {
+    const { account, random, publish } = this.#parts
+    const newer = (stored.token?.generation ?? 0) > (this.#state.token?.generation ?? 0)
+    this.#state = adopted(this.#state, stored, account, random)
+    if (newer) publish(this.#state, 'token')
+    return newer
+  }
+
+  async #fetch({ forced, asker }: Call, lease: Lease): Promise<Answer> {
+    const { account, clock, issuer, store, publish, journal } = this.#parts
+    const { limits } = issuer
+    const opens = schedule.budgetOpensAt(this.#state.spent, asker, clock, limits)
+    if (opens)
+      return {
+        granted: false,
+        failure: fetchLimit(account.id, opens, undefined),
+        wait: { why: 'limit', ms: 'day' },
+      }
+    // Counted, and said so, before it is sent: a thread that dies now must not have fetched for nothing.
+    const spent = await store.spend(lease, forced, limits)
+    this.#state = { ...this.#state, spent, inFlight: true }
+    publish(this.#state, 'none')
+    if (schedule.nearsLimit(spent, limits)) journal.nearsLimit(spent, limits.perDay)
+    return issuer.fetch(forced, this.#closing.signal)
+  }
+
+  async #granted(
+    call: Call,
+    lease: Lease,
+    grant: Grant,
+    began: Instant,
+    refreshes: readonly Refresh[],
+  ): Promise<void> {
+    const { account, clock, store, random, journal, publish } = this.#parts
+    const known = this.#state.token
+    const token = grantedToken(grant, began, known, lease.epoch)
+    const isNew = token.generation !== known?.generation
+    if (!(await store.publish(lease, token))) {
+      // The lease was lost meanwhile: what the store holds now counts, and what was asked for is asked again.
+      for (const refresh of refreshes) this.#demands.addRefresh(refresh)
+      this.#state = { ...this.#state, inFlight: false }
+      return this.#reload()
+    }
+    const afterFailures = this.#state.failures
+    this.#state = afterGrant(this.#state, token, grant.life, account, clock, random)
+    publish(this.#state, isNew ? 'token' : 'none')
+    if (isNew) journal.refreshed(token, this.#state.due, afterFailures)
+    else if (this.#demands.rejected) this.#sameAgain(call)
+    // An issuer whose forced call brings the old token was forced by somebody else a moment ago.
+    const forcedInVain = !isNew && call.forced ? this.#forcedFrom(1) : undefined
+    this.#demands.answer(refreshes, forcedInVain && fetchLimit(account.id, forcedInVain, undefined))
+  }
+
+  /** The refused token itself came back: a normal call is followed by a forced one, where there is such a call. */
+  #sameAgain({ forced }: Call): void {
+    const { account, issuer } = this.#parts
+    if (!forced && issuer.limits.force) this.#demands.forceNext = true
+    else this.#demands.judgeRejects(() => tokenRefused(account.id, this.#forcedFrom(1), undefined))
+  }
+
+  #refused({ forced }: Call, refusal: Refusal, refreshes: readonly Refresh[]): void {
+    const { account, clock, issuer, random, journal, publish } = this.#parts
+    const live = this.#state.expires !== undefined && !reached(this.#state.expires, clock)
+    const after = afterRefusal(this.#state, refusal, account, issuer.limits, clock, random)
+    if (forced && refusal.wait.why === 'limit') {
+      // The limit of forced calls says nothing about normal ones: the schedule stays as it was.
+      this.#forceOpensAt = after.due
+      this.#state = { ...after, due: this.#state.due, wait: this.#state.wait, failures: this.#state.failures }
+    } else {
+      this.#state = after
+    }
+    publish(this.#state, 'failure')
+    const failure = after.lastFailure?.failure ?? refusal.failure
+    journal.failed(failure, this.#state.due, live)
+    this.#demands.answer(
+      refreshes,
+      refusal.wait.why === 'limit' ? fetchLimit(account.id, after.due, failure) : failure,
+    )
+  }
+}

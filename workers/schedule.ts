@@ -1,0 +1,134 @@
+import type { Clock, Instant } from '../src/clock.js'
+import { atWall, instantNow, later, reached } from '../src/clock.js'
+import type { RetryConfig, Spent } from '../src/protocol.js'
+
+/** When to refresh next, how to back off, what the limits allow: arithmetic only. */
+
+const DAY = 86_400_000
+/** An operator's error is retried once a minute at most. */
+export const OPERATOR_DELAY = 60_000
+/** The share of the margin over which refreshes are spread. */
+const JITTER = 0.1
+/** ms; how far the issuer's clock may be behind ours. */
+const CLOCKS_APART = 600_000
+/** Of the daily budget, kept for refreshes that the schedule asks for: rejections can't starve them. */
+const RESERVED = 0.1
+
+/** What an issuer allows. */
+export interface Limits {
+  /** Token calls a day. */
+  readonly perDay: number
+  /** When its day turns: minutes east of UTC. */
+  readonly dayOffset: number
+  /** Forced calls, where it has them. */
+  readonly force: ForceLimits | undefined
+}
+
+export interface ForceLimits {
+  readonly perDay: number
+  /** ms; of two forced calls less than this apart, the second does not refresh. */
+  readonly spacing: number
+}
+
+/** How far ahead of its expiry a token is refreshed: the smaller of `refreshAhead` and half of the answer's life. */
+export function marginInForce(refreshAhead: number, life: number): number {
+  return Math.min(refreshAhead, life / 2)
+}
+
+/**
+ * The planned refresh of a token that expires at `expires` and had `life` ms left when it was asked for. Jitter is
+ * drawn here, once per answer, and only shortens the margin: on WeChat's stable endpoint asking earlier gains nothing.
+ */
+export function refreshAt(
+  expires: Instant,
+  life: number,
+  refreshAhead: number,
+  random: () => number,
+): Instant {
+  return later(expires, -marginInForce(refreshAhead, life) * (1 - JITTER * random()))
+}
+
+/** Exponential backoff with full jitter, never under the floor. `failures` is 1 after the first. */
+export function backoff(failures: number, retry: RetryConfig, random: () => number): number {
+  const ceiling = Math.min(retry.maxDelay, retry.minDelay * 2 ** Math.min(failures, 30))
+  return Math.max(retry.minDelay, random() * ceiling)
+}
+
+/** The first moment at which the floor allows a call. */
+export function floorAt(spent: Spent, retry: RetryConfig, clock: Clock): Instant {
+  return spent.lastCall ? later(spent.lastCall, retry.minDelay) : instantNow(clock)
+}
+
+export const NOTHING_SPENT: Spent = {
+  dayEnds: 0,
+  calls: 0,
+  forced: 0,
+  lastCall: undefined,
+  lastForced: undefined,
+}
+
+/** When the issuer's day after `wall` begins. */
+export function dayTurnsAt(wall: number, limits: Limits): number {
+  const offset = limits.dayOffset * 60_000
+  return (Math.floor((wall + offset) / DAY) + 1) * DAY - offset
+}
+
+/**
+ * How long a spent day is waited for: until it turns; where it has just turned by our clock, the issuer's may be
+ * behind, and is asked again in a minute.
+ */
+export function nextDay(clock: Clock, limits: Limits): Instant {
+  const wall = clock.now()
+  const turns = dayTurnsAt(wall, limits)
+  return wall - (turns - DAY) < CLOCKS_APART ? later(instantNow(clock), 60_000) : atWall(turns, clock)
+}
+
+/** What was spent, as of today: the count starts anew when the issuer's day has turned. */
+export function spentToday(spent: Spent, wall: number, limits: Limits): Spent {
+  const dayEnds = dayTurnsAt(wall, limits)
+  if (wall >= spent.dayEnds) return { ...spent, dayEnds, calls: 0, forced: 0 }
+  // A clock that was stepped back does not give the budget anew, nor does one that was ahead hold it for ever.
+  return { ...spent, dayEnds }
+}
+
+/** Counts one call. */
+export function spend(spent: Spent, forced: boolean, clock: Clock, limits: Limits): Spent {
+  const now = instantNow(clock)
+  const today = spentToday(spent, now.wall, limits)
+  return {
+    dayEnds: today.dayEnds,
+    calls: today.calls + 1,
+    forced: today.forced + (forced ? 1 : 0),
+    lastCall: now,
+    lastForced: forced ? now : today.lastForced,
+  }
+}
+
+/** Who asks for a call: the schedule may spend the whole budget, others all but its reserve. */
+export type Asker = 'schedule' | 'caller'
+
+/** When the day's budget allows the next call, or undefined where it does now. */
+export function budgetOpensAt(spent: Spent, asker: Asker, clock: Clock, limits: Limits): Instant | undefined {
+  const wall = clock.now()
+  const reserve = asker === 'schedule' ? 0 : Math.ceil(limits.perDay * RESERVED)
+  return spentToday(spent, wall, limits).calls < limits.perDay - reserve
+    ? undefined
+    : atWall(dayTurnsAt(wall, limits), clock)
+}
+
+/** Whether the day's count has just come near its end: said once, when the reserve is reached. */
+export function nearsLimit(spent: Spent, limits: Limits): boolean {
+  return spent.calls === limits.perDay - Math.ceil(limits.perDay * RESERVED)
+}
+
+/** When the force limits allow `calls` more forced calls to begin, or undefined where they do now. */
+export function forceOpensAt(spent: Spent, calls: number, clock: Clock, limits: Limits): Instant | undefined {
+  const force = limits.force
+  if (!force) return undefined
+  const wall = clock.now()
+  if (spentToday(spent, wall, limits).forced + calls > force.perDay)
+    return atWall(dayTurnsAt(wall, limits), clock)
+  if (!spent.lastForced) return undefined
+  const spaced = later(spent.lastForced, force.spacing)
+  return reached(spaced, clock) ? undefined : spaced
+}
