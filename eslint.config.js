@@ -77,6 +77,7 @@ export default tseslint.config(
     ['**/src/**', '**/workers/**'],
     'the simulator shares no code with what it tests',
   ]),
+  { files: ['*.config.ts'], rules: { 'no-restricted-exports': 'off' } },
   arrows(['testing/**/*.ts'], notWorkers, notUsers),
   {
     files: ['demo/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'cli/**/*.ts'],

@@ -5,8 +5,8 @@ import type { ToRefresher } from './protocol.js'
 
 interface Request {
   readonly message: ToRefresher
-  /** With undefined it succeeded. */
-  readonly settle: (error: unknown) => void
+  readonly succeed: () => void
+  readonly fail: (reason: unknown) => void
 }
 
 interface Line {
@@ -38,23 +38,24 @@ export class Requests {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
       const release = this.#clock.hold()
-      const aborted = (): void => request.settle(signal?.reason)
+      const aborted = (): void => request.fail(signal?.reason)
       signal?.addEventListener('abort', aborted, { once: true })
       const cancel = this.#alarm.set(later(instantNow(this.#clock), patience), () => {
         // The answer may be waiting behind a blocked event loop.
         this.#line.drain()
-        this.#pending.get(id)?.settle(late())
+        this.#pending.get(id)?.fail(late())
       })
+      const end = (settle: () => void): void => {
+        if (!this.#pending.delete(id)) return
+        signal?.removeEventListener('abort', aborted)
+        cancel()
+        release()
+        settle()
+      }
       const request: Request = {
         message: message(id),
-        settle: (error) => {
-          if (!this.#pending.delete(id)) return
-          signal?.removeEventListener('abort', aborted)
-          cancel()
-          release()
-          if (error === undefined) resolve()
-          else reject(error)
-        },
+        succeed: () => end(resolve),
+        fail: (reason) => end(() => reject(reason)),
       }
       this.#pending.set(id, request)
       this.#line.send(request.message)
@@ -62,7 +63,9 @@ export class Requests {
   }
 
   answered(id: number, failure: Failure | undefined): void {
-    this.#pending.get(id)?.settle(failure && errorOf(failure))
+    const request = this.#pending.get(id)
+    if (failure) request?.fail(errorOf(failure))
+    else request?.succeed()
   }
 
   sendAgain(): void {
@@ -70,6 +73,6 @@ export class Requests {
   }
 
   rejectAll(reason: unknown): void {
-    for (const { settle } of [...this.#pending.values()]) settle(reason)
+    for (const { fail } of [...this.#pending.values()]) fail(reason)
   }
 }
