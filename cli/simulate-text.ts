@@ -33,10 +33,11 @@ Ctrl-C stops it. Calls:`
  * its settings sends its secret in the AppID's place.
  */
 export function callLine(call: CallEvent, { appId, json }: SimulateOptions): string {
-  const time = new Date(call.at).toISOString()
+  const time = new Date(call.at)
   const account = call.appId === appId ? appId : undefined
-  if (json) return JSON.stringify({ ...call, at: time, appId: account })
+  if (json) return JSON.stringify({ ...call, at: time.toISOString(), appId: account })
   const { path, forced, outcome, errcode } = call
   const result = `${outcome}${errcode === undefined ? '' : ` ${errcode}`}${forced ? ' (forced)' : ''}`
-  return `${time.slice(11, 23)}  ${path.slice(0, 60).padEnd(26)}  ${account ?? 'no known account'}  ${result}`
+  const clock = `${time.toTimeString().slice(0, 8)}.${String(time.getMilliseconds()).padStart(3, '0')}`
+  return `${clock}  ${path.slice(0, 60).padEnd(26)}  ${account ?? 'no known account'}  ${result}`
 }

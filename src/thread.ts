@@ -27,7 +27,7 @@ const HEAP_LIMIT = 256
 
 export const spawnWorker: Spawn = (start, workerUrl, onExit) => {
   const { port1, port2 } = new MessageChannel()
-  const worker = new Worker(workerUrl ?? ownWorkerUrl(), {
+  const worker = new Worker(workerUrl ?? ownWorkerUrl(import.meta.url), {
     workerData: { ...start, port: port2 } satisfies ThreadStart,
     transferList: [port2],
     name: 'token-thread',
@@ -44,10 +44,11 @@ export const spawnWorker: Spawn = (start, workerUrl, onExit) => {
 }
 
 /** Looked up at the first start, not when this file is loaded: in a CommonJS bundle `import.meta.url` is undefined. */
-function ownWorkerUrl(here: string | undefined = import.meta.url): URL {
-  if (here === undefined)
+function ownWorkerUrl(here: string | undefined): URL {
+  if (here === undefined) {
     throw optionError(
       'workerUrl is missing: a bundled server must point it at its copy of token-thread/worker',
     )
+  }
   return new URL(here.endsWith('.ts') ? '../workers/refresher-dev.mjs' : '../workers/refresher.js', here)
 }
