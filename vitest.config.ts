@@ -10,6 +10,7 @@ export default defineConfig({
       project('unit'),
       project('simulator'),
       project('thread'),
+      project('testing'),
       project('packaging', { testTimeout: 120_000, hookTimeout: 120_000 }),
     ],
   },
