@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest'
+import { keepingLogger } from '../support/log.js'
+import { failureOf, outcomeOf } from '../support/outcome.js'
+import { CLASSIC, limitReached, operatorError, ScriptedIssuer, STABLE, transient } from '../support/scripted-issuer.js'
+import { constructed, started } from '../support/start.js'
+import { settle } from '../support/virtual-clock.js'
+import { VirtualSystem } from '../support/virtual-system.js'
+
+const MINUTE = 60_000
+const HOUR = 3_600_000
+
+const classic = (): VirtualSystem => new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
+
+describe('rotation', () => {
+  it('refreshes ahead of expiry for ever, one call a rotation', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    for (let rotation = 1; rotation <= 30; rotation++) {
+      const { generation, expiresAt, nextRefreshAt } = tokens.status()
+      expect(tokens.get()).toBe(`token-${String(rotation)}`)
+      await system.clock.advance((nextRefreshAt ?? 0) - system.clock.now())
+      expect(tokens.status().generation).toBeGreaterThan(generation ?? Infinity)
+      expect(system.clock.now()).toBeLessThan((expiresAt ?? 0) - 180_000 + 1)
+    }
+    expect(system.issuer.calls).toHaveLength(31)
+    expect(system.issuer.mostInFlight).toBe(1)
+  })
+
+  it('sleeps through the life of a token without looking at the issuer', async () => {
+    const system = new VirtualSystem()
+    await started(system)
+    await system.clock.advance(7_200_000 - 200_001)
+    expect(system.issuer.calls).toHaveLength(1)
+  })
+
+  it('asks again by half of what is left when the stable endpoint has not rotated yet, and makes no event of it', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await settle()
+    const heard: string[] = []
+    tokens.on('token', (token) => heard.push(token.accessToken))
+    const { expiresAt = 0, generation } = tokens.status()
+    // The same token with its remaining life, until 20 s before its end.
+    system.issuer.otherwise = () => {
+      const left = expiresAt - system.clock.now()
+      return left > 20_000 ? system.issuer.same('token-1', left) : system.issuer.grant()
+    }
+    await system.clock.advance(7_200_000 - 25_000)
+    expect(tokens.status().generation).toBe(generation)
+    expect(heard).toEqual([])
+    const asked = system.issuer.calls.length
+    expect(asked).toBeGreaterThan(2)
+    // Halving, not hammering: 200 s, 100 s, 50 s, 25 s ahead.
+    expect(asked).toBeLessThan(8)
+    await system.clock.advance(25_000)
+    expect(heard).toEqual(['token-2'])
+    expect(tokens.get()).toBe('token-2')
+  })
+
+  it('never asks more often than the floor, though the issuer keeps an old token to the end', async () => {
+    const system = new VirtualSystem()
+    await started(system, { retry: { minDelay: 500, maxDelay: 1_000 } })
+    system.issuer.otherwise = () => system.issuer.same('token-1', 800)
+    await system.clock.advance(7_200_000)
+    const gaps = system.issuer.calls.slice(1).map(({ mono }, i) => mono - (system.issuer.calls[i]?.mono ?? 0))
+    expect(gaps.length).toBeGreaterThan(100)
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(500)
+  })
+
+  it('survives a life of 26 days: no timer beyond 2^31 ms, no early call', async () => {
+    const life = 26 * 24 * HOUR
+    const system = new VirtualSystem((_account, clock) => new ScriptedIssuer(STABLE, clock, life))
+    system.runtime.heartbeat = life
+    await started(system)
+    await system.clock.advance(life - 200_001)
+    expect(system.issuer.calls).toHaveLength(1)
+    await system.clock.advance(200_000)
+    expect(system.issuer.calls).toHaveLength(2)
+  }, 60_000)
+})
+
+describe('failures', () => {
+  it('serves the old token until its real expiry, then fails with the last refusal as cause, then heals', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    const events: string[] = []
+    tokens.on('expired', (id) => events.push(`expired ${id}`))
+    tokens.on('failure', ({ code }) => events.push(code))
+    system.issuer.otherwise = transient('ERR_TIMEOUT')
+    await system.clock.advance(7_200_000 - 1)
+    expect(tokens.get()).toBe('token-1')
+    expect(tokens.status().state).toBe('valid')
+    expect(events).not.toContain('expired wx1')
+    await system.clock.advance(1)
+    const error = await failureOf(() => tokens.get())
+    expect(error.code).toBe('ERR_TOKEN_UNAVAILABLE')
+    expect(error.cause).toMatchObject({ code: 'ERR_TIMEOUT' })
+    expect(tokens.current).toBeUndefined()
+    expect(tokens.status().state).toBe('expired')
+    expect(events.filter((event) => event === 'expired wx1')).toEqual(['expired wx1'])
+    system.issuer.otherwise = () => system.issuer.grant()
+    const ready = outcomeOf(tokens.ready())
+    await system.clock.advance(MINUTE)
+    expect(ready.value?.accessToken).toBe('token-2')
+    expect(tokens.get()).toBe('token-2')
+  })
+
+  it('backs off with a growing delay, between the floor and maxDelay', async () => {
+    const system = new VirtualSystem()
+    system.random = 0.999
+    const tokens = constructed(system)
+    await settle()
+    system.issuer.otherwise = transient()
+    await system.clock.advance(7_200_000 + 10 * MINUTE)
+    const after = system.issuer.calls.filter(({ mono }) => mono > (system.issuer.calls[1]?.mono ?? 0))
+    const gaps = after.slice(1).map(({ mono }, i) => Math.round(mono - (after[i]?.mono ?? 0)))
+    expect(gaps.slice(0, 5).every((gap, i) => i === 0 || gap > (gaps[i - 1] ?? 0))).toBe(true)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(60_000)
+    expect(gaps.at(-1)).toBeGreaterThan(50_000)
+    expect(tokens.status().failures).toBe(system.issuer.calls.length - 1)
+  })
+
+  it('retries an operator’s error once a minute at most, whatever retry says', async () => {
+    const system = new VirtualSystem()
+    const tokens = constructed(system, { retry: { minDelay: 1, maxDelay: 2 } })
+    const codes: string[] = []
+    tokens.on('failure', ({ code, errcode }) => codes.push(`${code} ${String(errcode)}`))
+    await settle()
+    system.issuer.otherwise = operatorError()
+    // Reads of a missing token wake the loop and must not shorten the minute.
+    await system.clock.advance(7_200_000 - 199_000)
+    for (let second = 0; second < 600; second++) {
+      await failureOf(() => (tokens.current ? Promise.reject(new Error('alive')) : tokens.get())).catch(() => undefined)
+      await system.clock.advance(1_000)
+    }
+    const after = system.issuer.calls.slice(1)
+    const gaps = after.slice(1).map(({ mono }, i) => mono - (after[i]?.mono ?? 0))
+    expect(gaps.length).toBeGreaterThan(5)
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(60_000)
+    expect(new Set(codes)).toEqual(new Set(['ERR_ISSUER_REFUSED 40125']))
+  })
+
+  it('waits as long as the issuer says: an hour, a minute, the day’s end at midnight UTC+8', async () => {
+    const system = classic()
+    const tokens = constructed(system)
+    await settle()
+    const due = tokens.status().nextRefreshAt ?? 0
+    system.issuer.script.push(limitReached(MINUTE), operatorError(HOUR), limitReached('day'))
+    await system.clock.advance(due - system.clock.now())
+    expect(system.issuer.calls).toHaveLength(2)
+    await system.clock.advance(MINUTE - 1)
+    expect(system.issuer.calls).toHaveLength(2)
+    await system.clock.advance(1)
+    expect(system.issuer.calls).toHaveLength(3)
+    await system.clock.advance(HOUR - 1)
+    expect(system.issuer.calls).toHaveLength(3)
+    await system.clock.advance(1)
+    expect(system.issuer.calls).toHaveLength(4)
+    const turn = Date.UTC(2026, 0, 15, 16)
+    expect(tokens.status().nextRefreshAt).toBe(turn)
+    await system.clock.advance(turn - system.clock.now() - 1)
+    expect(system.issuer.calls).toHaveLength(4)
+    await system.clock.advance(1)
+    expect(system.issuer.calls).toHaveLength(5)
+    expect(tokens.status()).toMatchObject({ state: 'valid', fetchesToday: 1 })
+  })
+
+  it('tells a repeated failure once, and says when it is over', async () => {
+    const system = new VirtualSystem()
+    const logger = keepingLogger()
+    const tokens = await started(system, { logger })
+    system.issuer.otherwise = transient()
+    await system.clock.advance((tokens.status().nextRefreshAt ?? 0) - system.clock.now() + 5 * MINUTE)
+    expect(system.issuer.calls.length).toBeGreaterThan(8)
+    expect(logger.lines.map(({ level }) => level)).toEqual(['info', 'warn'])
+    system.issuer.otherwise = () => system.issuer.grant()
+    await system.clock.advance(2 * MINUTE)
+    expect(logger.lines.map(({ level }) => level)).toEqual(['info', 'warn', 'info'])
+    expect(logger.lines[2]?.fields).toMatchObject({ account: 'wx1', afterFailures: system.issuer.calls.length - 2 })
+  })
+
+  it('says an operator’s error at error level', async () => {
+    const system = new VirtualSystem()
+    const logger = keepingLogger()
+    await started(system, { logger })
+    system.issuer.otherwise = operatorError()
+    await system.clock.advance(7_200_000)
+    expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(1)
+  })
+})
+
+describe('clocks', () => {
+  it('expires by the monotonic clock when the wall clock was stepped back', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    system.issuer.otherwise = transient()
+    system.clock.step(-24 * HOUR)
+    await system.clock.advance(7_200_000)
+    await failureOf(() => tokens.get())
+  })
+
+  it('mends itself after the wall clock was stepped forward beyond the expiry', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    system.clock.step(24 * HOUR)
+    expect((await failureOf(() => tokens.get())).code).toBe('ERR_TOKEN_UNAVAILABLE')
+    // That read woke the loop: no time passes.
+    await settle()
+    expect(tokens.get()).toBe('token-2')
+    expect(tokens.status().expiresAt).toBe(system.clock.now() + 7_200_000)
+  })
+
+  it('refreshes within 30 s of waking from suspend', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    system.clock.suspend(55 * MINUTE + 30_000)
+    // Expiry 4 min 30 s away on the wall, an hour on the monotonic clock, which stood still.
+    await system.clock.advance(30_000)
+    expect(system.issuer.calls.length).toBeGreaterThanOrEqual(1)
+    await system.clock.advance(MINUTE + 30_000)
+    expect(tokens.get()).toBe('token-2')
+  })
+
+  it('wakes the loop at most once a floor, and never shortens a backoff', async () => {
+    const system = new VirtualSystem()
+    system.random = 0.999
+    const tokens = constructed(system, { retry: { minDelay: 10_000, maxDelay: 60_000 } })
+    await settle()
+    system.issuer.otherwise = transient()
+    await system.clock.advance(7_200_000)
+    const before = system.issuer.calls.length
+    const next = tokens.status().nextRefreshAt ?? 0
+    for (let i = 0; i < 1000; i++) expect(tokens.current).toBeUndefined()
+    await system.clock.advance(next - system.clock.now() - 1)
+    expect(system.issuer.calls).toHaveLength(before)
+    await system.clock.advance(1)
+    expect(system.issuer.calls).toHaveLength(before + 1)
+  })
+})
