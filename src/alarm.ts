@@ -36,7 +36,7 @@ export class Alarm {
     this.#arm()
     return () => {
       entry.cancelled = true
-      this.#dropCancelled()
+      if (this.#heap[0] === entry) this.#arm()
     }
   }
 

@@ -41,7 +41,7 @@ const OPTIONS: readonly string[] = [
 ]
 
 /** @throws TokenThreadError `ERR_OPTIONS`, which names the option and the mend */
-export function readConfig(options: TokenThreadOptions, env: Environment): Config {
+export function readConfig(options: unknown, env: Environment): Config {
   const fields = fieldsOf(options, '', OPTIONS)
   return {
     accounts: fields.accounts === undefined ? [single(fields, env)] : several(fields),

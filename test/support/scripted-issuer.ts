@@ -29,24 +29,28 @@ export class ScriptedIssuer implements Issuer {
   otherwise: Reply = () => this.grant()
   #issued = 0
 
-  constructor(
-    readonly limits: Limits,
-    private readonly clock: Clock,
-    private readonly life = 7_200_000,
-  ) {}
+  readonly limits: Limits
+  readonly #clock: Clock
+  readonly #life: number
+
+  constructor(limits: Limits, clock: Clock, life = 7_200_000) {
+    this.limits = limits
+    this.#clock = clock
+    this.#life = life
+  }
 
   /** A token that was not there before. */
-  grant(life = this.life): Answer {
+  grant(life = this.#life): Answer {
     this.#issued += 1
     return { granted: true, accessToken: `token-${String(this.#issued)}`, life }
   }
 
-  same(accessToken: string, life = this.life): Answer {
+  same(accessToken: string, life = this.#life): Answer {
     return { granted: true, accessToken, life }
   }
 
   async fetch(forced: boolean, signal: AbortSignal): Promise<Answer> {
-    this.calls.push({ at: this.clock.now(), mono: this.clock.monotonic(), forced })
+    this.calls.push({ at: this.#clock.now(), mono: this.#clock.monotonic(), forced })
     this.inFlight += 1
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight)
     try {
@@ -61,7 +65,9 @@ export class ScriptedIssuer implements Issuer {
   }
 }
 
-export function transient(code: 'ERR_CONNECTION' | 'ERR_TIMEOUT' | 'ERR_BAD_ANSWER' | 'ERR_CLOSED' = 'ERR_CONNECTION'): Answer {
+export function transient(
+  code: 'ERR_CONNECTION' | 'ERR_TIMEOUT' | 'ERR_BAD_ANSWER' | 'ERR_CLOSED' = 'ERR_CONNECTION',
+): Answer {
   return { granted: false, failure: { code, message: 'scripted', retryable: true }, wait: { why: 'backoff' } }
 }
 

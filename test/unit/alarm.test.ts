@@ -8,7 +8,9 @@ describe('the alarm', () => {
   it('rings each moment once, in order, never early, with one timer', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ ms: fc.integer({ min: 0, max: 100_000 }), cancelled: fc.boolean() }), { maxLength: 60 }),
+        fc.array(fc.record({ ms: fc.integer({ min: 0, max: 100_000 }), cancelled: fc.boolean() }), {
+          maxLength: 60,
+        }),
         async (waits) => {
           const clock = new VirtualClock()
           const alarm = new Alarm(clock)

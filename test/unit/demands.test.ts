@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { failureOf, outcomeOf } from '../support/outcome.js'
-import { CLASSIC, limitReached, operatorError, ScriptedIssuer, transient } from '../support/scripted-issuer.js'
+import {
+  CLASSIC,
+  limitReached,
+  operatorError,
+  ScriptedIssuer,
+  transient,
+} from '../support/scripted-issuer.js'
 import { constructed, started } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { VirtualSystem } from '../support/virtual-system.js'
@@ -9,7 +15,8 @@ const MINUTE = 60_000
 const HOUR = 3_600_000
 const SPACING = 31_000
 
-const classic = (): VirtualSystem => new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
+const classic = (): VirtualSystem =>
+  new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
 
 describe('reject', () => {
   it('answers a thousand at once with one normal call', async () => {
@@ -237,7 +244,10 @@ describe('refresh', () => {
     expect(await failureOf(() => tokens.reject('token-1'))).toMatchObject({ code: 'ERR_TOKEN_REFUSED' })
     await system.clock.advance(1_000)
     system.issuer.script.push(operatorError())
-    expect(await failureOf(() => tokens.refresh())).toMatchObject({ code: 'ERR_ISSUER_REFUSED', errcode: 40125 })
+    expect(await failureOf(() => tokens.refresh())).toMatchObject({
+      code: 'ERR_ISSUER_REFUSED',
+      errcode: 40125,
+    })
     await system.clock.advance(SPACING)
     expect((await tokens.refresh()).accessToken).toBe('token-2')
   })

@@ -40,7 +40,10 @@ describe('a dead thread', () => {
     await system.kill()
     await system.clock.advance(1_000)
     expect(tokens.status()).toMatchObject({ fetchesToday: 2, forcedToday: 1 })
-    expect(await failureOf(() => tokens.refresh())).toMatchObject({ code: 'ERR_FETCH_LIMIT', retryAt: forcedAt + 31_000 })
+    expect(await failureOf(() => tokens.refresh())).toMatchObject({
+      code: 'ERR_FETCH_LIMIT',
+      retryAt: forcedAt + 31_000,
+    })
     system.random = 0.999
     system.issuer.otherwise = transient()
     await system.clock.advance(2 * HOUR)

@@ -12,14 +12,19 @@ const MIDNIGHT_IN_CHINA = Date.UTC(2026, 0, 15, 16)
 describe('the planned refresh', () => {
   it('lies in the margin: the smaller of refreshAhead and half the life, less at most a tenth', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1e9 }), fc.integer({ min: 1, max: 1e7 }), share, (life, ahead, dice) => {
-        const expires = later({ wall: 1e12, mono: 5e3 }, life)
-        const at = schedule.refreshAt(expires, life, ahead, () => dice)
-        const margin = Math.min(ahead, life / 2)
-        expect(expires.wall - at.wall).toBeLessThanOrEqual(margin + 1e-3)
-        expect(expires.wall - at.wall).toBeGreaterThanOrEqual(margin * 0.9 - 1e-3)
-        expect(expires.mono - at.mono).toBeCloseTo(expires.wall - at.wall, 2)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 1e9 }),
+        fc.integer({ min: 1, max: 1e7 }),
+        share,
+        (life, ahead, dice) => {
+          const expires = later({ wall: 1e12, mono: 5e3 }, life)
+          const at = schedule.refreshAt(expires, life, ahead, () => dice)
+          const margin = Math.min(ahead, life / 2)
+          expect(expires.wall - at.wall).toBeLessThanOrEqual(margin + 1e-3)
+          expect(expires.wall - at.wall).toBeGreaterThanOrEqual(margin * 0.9 - 1e-3)
+          expect(expires.mono - at.mono).toBeCloseTo(expires.wall - at.wall, 2)
+        },
+      ),
     )
   })
 })
@@ -27,12 +32,18 @@ describe('the planned refresh', () => {
 describe('backoff', () => {
   it('never falls under the floor, never exceeds maxDelay, and uses what it drew', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2_000 }), fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 0, max: 1e6 }), share, (failures, minDelay, extra, dice) => {
-        const retry = { minDelay, maxDelay: minDelay + extra }
-        const delay = schedule.backoff(failures, retry, () => dice)
-        expect(delay).toBeGreaterThanOrEqual(retry.minDelay)
-        expect(delay).toBeLessThanOrEqual(retry.maxDelay)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 2_000 }),
+        fc.integer({ min: 1, max: 5_000 }),
+        fc.integer({ min: 0, max: 1e6 }),
+        share,
+        (failures, minDelay, extra, dice) => {
+          const retry = { minDelay, maxDelay: minDelay + extra }
+          const delay = schedule.backoff(failures, retry, () => dice)
+          expect(delay).toBeGreaterThanOrEqual(retry.minDelay)
+          expect(delay).toBeLessThanOrEqual(retry.maxDelay)
+        },
+      ),
     )
     expect(schedule.backoff(4, { minDelay: 1_000, maxDelay: 60_000 }, () => 0.5)).toBe(8_000)
     expect(schedule.backoff(4, { minDelay: 1_000, maxDelay: 60_000 }, () => 0)).toBe(1_000)
@@ -68,7 +79,13 @@ describe('the day', () => {
 
 describe('limits', () => {
   const clock = new VirtualClock(NOON_IN_CHINA)
-  const spent = { dayEnds: MIDNIGHT_IN_CHINA, calls: 0, forced: 0, lastCall: undefined, lastForced: undefined }
+  const spent = {
+    dayEnds: MIDNIGHT_IN_CHINA,
+    calls: 0,
+    forced: 0,
+    lastCall: undefined,
+    lastForced: undefined,
+  }
 
   it('keep the last tenth of the day for the schedule', () => {
     const at = (calls: number, asker: schedule.Asker): number | undefined =>

@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { TokenThread } from '../../src/token-thread.js'
 import { keepingLogger } from '../support/log.js'
 import { failureOf, outcomeOf } from '../support/outcome.js'
-import { limitReached, operatorError, type Reply, ScriptedIssuer, STABLE, transient } from '../support/scripted-issuer.js'
+import {
+  limitReached,
+  operatorError,
+  type Reply,
+  ScriptedIssuer,
+  STABLE,
+  transient,
+} from '../support/scripted-issuer.js'
 import { ACCOUNT, constructed, started } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { VirtualSystem } from '../support/virtual-system.js'
@@ -103,7 +110,9 @@ describe('start', () => {
       if (id === 'blog') issuer.otherwise = transient()
       return issuer
     })
-    const start = outcomeOf(TokenThread.start({ accounts: TWO, logger: false, startTimeout: 9_000 }, system.runtime))
+    const start = outcomeOf(
+      TokenThread.start({ accounts: TWO, logger: false, startTimeout: 9_000 }, system.runtime),
+    )
     await system.clock.advance(8_999)
     expect(start.settled).toBe(false)
     await system.clock.advance(1)
@@ -208,7 +217,13 @@ describe('several accounts', () => {
   it('refuse the top-level face, naming the ids', async () => {
     const system = new VirtualSystem()
     const tokens = await TokenThread.start({ accounts: TWO, logger: false }, system.runtime)
-    const faces = [() => tokens.get(), () => tokens.current, () => tokens.ready(), () => tokens.reject('x'), () => tokens.refresh()]
+    const faces = [
+      () => tokens.get(),
+      () => tokens.current,
+      () => tokens.ready(),
+      () => tokens.reject('x'),
+      () => tokens.refresh(),
+    ]
     for (const face of faces) {
       const error = await failureOf(face)
       expect(error.code).toBe('ERR_OPTIONS')
@@ -245,7 +260,10 @@ describe('events', () => {
     process.removeAllListeners('uncaughtException')
     for (const listener of previous) process.on('uncaughtException', listener)
     expect(heard.slice(0, 2)).toEqual(['token-2', 'token-3'])
-    expect(thrown.map(String).slice(0, 2)).toEqual(['Error: listener of token-2', 'Error: listener of token-3'])
+    expect(thrown.map(String).slice(0, 2)).toEqual([
+      'Error: listener of token-2',
+      'Error: listener of token-3',
+    ])
   })
 })
 
@@ -255,7 +273,11 @@ describe('secrets', () => {
     const logger = keepingLogger()
     const secret = 'a-very-secret-secret'
     const token = 'x'.repeat(120)
-    const tokens = await started(system, { appSecret: secret, logger, proxy: 'http://user:pass-word@127.0.0.1:1' })
+    const tokens = await started(system, {
+      appSecret: secret,
+      logger,
+      proxy: 'http://user:pass-word@127.0.0.1:1',
+    })
     system.issuer.script.push(() => system.issuer.same(token))
     await system.clock.advance(1_000)
     const current = await tokens.reject(tokens.get())

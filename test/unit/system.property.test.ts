@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TokenThread } from '../../src/token-thread.js'
-import { CLASSIC, limitReached, operatorError, ScriptedIssuer, STABLE, transient } from '../support/scripted-issuer.js'
+import {
+  CLASSIC,
+  limitReached,
+  operatorError,
+  ScriptedIssuer,
+  STABLE,
+  transient,
+} from '../support/scripted-issuer.js'
 import { ACCOUNT } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { VirtualSystem } from '../support/virtual-system.js'
@@ -15,7 +22,10 @@ type Action =
   | { readonly do: 'step'; readonly ms: number }
   | { readonly do: 'suspend'; readonly ms: number }
   | { readonly do: 'block'; readonly ms: number }
-  | { readonly do: 'answer'; readonly how: 'grant' | 'short' | 'same' | 'fail' | 'refuse' | 'limit' | 'never' }
+  | {
+      readonly do: 'answer'
+      readonly how: 'grant' | 'short' | 'same' | 'fail' | 'refuse' | 'limit' | 'never'
+    }
   | { readonly do: 'reject' | 'reject old' | 'refresh' | 'kill' | 'read' }
 
 const ms = fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 7_300_000 }))
@@ -23,7 +33,10 @@ const actions = (clockJumps: boolean): fc.Arbitrary<Action[]> =>
   fc.array(
     fc.oneof(
       { weight: 6, arbitrary: fc.record({ do: fc.constant('pass' as const), ms }) },
-      { weight: 1, arbitrary: fc.record({ do: fc.constant('block' as const), ms: fc.integer({ min: 1, max: 60_000 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ do: fc.constant('block' as const), ms: fc.integer({ min: 1, max: 60_000 }) }),
+      },
       {
         weight: 4,
         arbitrary: fc.record({
@@ -31,18 +44,37 @@ const actions = (clockJumps: boolean): fc.Arbitrary<Action[]> =>
           how: fc.constantFrom('grant', 'short', 'same', 'fail', 'refuse', 'limit', 'never'),
         }),
       },
-      { weight: 5, arbitrary: fc.record({ do: fc.constantFrom('reject', 'reject old', 'refresh', 'kill', 'read') }) },
+      {
+        weight: 5,
+        arbitrary: fc.record({ do: fc.constantFrom('reject', 'reject old', 'refresh', 'kill', 'read') }),
+      },
       ...(clockJumps
         ? [
-            { weight: 2, arbitrary: fc.record({ do: fc.constant('step' as const), ms: fc.integer({ min: -8_000_000, max: 8_000_000 }) }) },
-            { weight: 1, arbitrary: fc.record({ do: fc.constant('suspend' as const), ms: fc.integer({ min: 1, max: 8_000_000 }) }) },
+            {
+              weight: 2,
+              arbitrary: fc.record({
+                do: fc.constant('step' as const),
+                ms: fc.integer({ min: -8_000_000, max: 8_000_000 }),
+              }),
+            },
+            {
+              weight: 1,
+              arbitrary: fc.record({
+                do: fc.constant('suspend' as const),
+                ms: fc.integer({ min: 1, max: 8_000_000 }),
+              }),
+            },
           ]
         : []),
     ),
     { minLength: 5, maxLength: 40 },
   )
 
-function replyOf(issuer: ScriptedIssuer, how: string, current: () => string | undefined): ScriptedIssuer['otherwise'] {
+function replyOf(
+  issuer: ScriptedIssuer,
+  how: string,
+  current: () => string | undefined,
+): ScriptedIssuer['otherwise'] {
   switch (how) {
     case 'short':
       return () => issuer.grant(2_000)
@@ -59,17 +91,25 @@ function replyOf(issuer: ScriptedIssuer, how: string, current: () => string | un
       return limitReached('day')
     case 'never':
       // As the transport does: it is aborted in the end.
-      return () => new Promise((resolve) => setImmediate(() => setImmediate(() => resolve(transient('ERR_TIMEOUT')))))
+      return () =>
+        new Promise((resolve) => setImmediate(() => setImmediate(() => resolve(transient('ERR_TIMEOUT')))))
     default:
       return () => issuer.grant()
   }
 }
 
 /** Runs the actions on a fresh system; `check` looks at it after each. */
-async function live(script: readonly Action[], limits: typeof STABLE, check: (system: VirtualSystem, tokens: TokenThread) => void): Promise<void> {
+async function live(
+  script: readonly Action[],
+  limits: typeof STABLE,
+  check: (system: VirtualSystem, tokens: TokenThread) => void,
+): Promise<void> {
   const system = new VirtualSystem((_account, clock) => new ScriptedIssuer(limits, clock))
   const endpoint = limits.force ? 'stable' : 'classic'
-  const tokens = new TokenThread({ ...ACCOUNT, endpoint, retry: { minDelay: FLOOR, maxDelay: 5_000 } }, system.runtime)
+  const tokens = new TokenThread(
+    { ...ACCOUNT, endpoint, retry: { minDelay: FLOOR, maxDelay: 5_000 } },
+    system.runtime,
+  )
   try {
     await settle()
     let old = 'none'
@@ -168,7 +208,11 @@ describe('whatever happens', () => {
   it('there is a token again once the issuer gives one', async () => {
     await fc.assert(
       fc.asyncProperty(actions(true), limitsOf, async (script, limits) => {
-        const healed: Action[] = [...script, { do: 'answer', how: 'grant' }, { do: 'pass', ms: 86_400_000 + 600_000 }]
+        const healed: Action[] = [
+          ...script,
+          { do: 'answer', how: 'grant' },
+          { do: 'pass', ms: 86_400_000 + 600_000 },
+        ]
         let last: string | undefined
         await live(healed, limits, (_system, tokens) => {
           last = tokens.current?.accessToken

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { keepingLogger } from '../support/log.js'
 import { failureOf, outcomeOf } from '../support/outcome.js'
-import { CLASSIC, limitReached, operatorError, ScriptedIssuer, STABLE, transient } from '../support/scripted-issuer.js'
+import {
+  CLASSIC,
+  limitReached,
+  operatorError,
+  ScriptedIssuer,
+  STABLE,
+  transient,
+} from '../support/scripted-issuer.js'
 import { constructed, started } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { VirtualSystem } from '../support/virtual-system.js'
@@ -9,7 +16,8 @@ import { VirtualSystem } from '../support/virtual-system.js'
 const MINUTE = 60_000
 const HOUR = 3_600_000
 
-const classic = (): VirtualSystem => new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
+const classic = (): VirtualSystem =>
+  new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
 
 describe('rotation', () => {
   it('refreshes ahead of expiry for ever, one call a rotation', async () => {
@@ -130,7 +138,9 @@ describe('failures', () => {
     // Reads of a missing token wake the loop and must not shorten the minute.
     await system.clock.advance(7_200_000 - 199_000)
     for (let second = 0; second < 600; second++) {
-      await failureOf(() => (tokens.current ? Promise.reject(new Error('alive')) : tokens.get())).catch(() => undefined)
+      await failureOf(() => (tokens.current ? Promise.reject(new Error('alive')) : tokens.get())).catch(
+        () => undefined,
+      )
       await system.clock.advance(1_000)
     }
     const after = system.issuer.calls.slice(1)
@@ -176,7 +186,10 @@ describe('failures', () => {
     system.issuer.otherwise = () => system.issuer.grant()
     await system.clock.advance(2 * MINUTE)
     expect(logger.lines.map(({ level }) => level)).toEqual(['info', 'warn', 'info'])
-    expect(logger.lines[2]?.fields).toMatchObject({ account: 'wx1', afterFailures: system.issuer.calls.length - 2 })
+    expect(logger.lines[2]?.fields).toMatchObject({
+      account: 'wx1',
+      afterFailures: system.issuer.calls.length - 2,
+    })
   })
 
   it('says an operator’s error at error level', async () => {

@@ -9,7 +9,9 @@ const [account] = readConfig({ appId: 'wx1', appSecret: 'the secret', logger: fa
 const { stable, classic } = PROVIDERS
 
 function read(body: unknown, status = 200): Answer {
-  const raw = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const raw = Buffer.isBuffer(body)
+    ? body
+    : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return stable.read({ status, headers: {}, body: raw }, account)
 }
 
@@ -22,8 +24,17 @@ const refusal = (errcode: number, errmsg = 'x'): Extract<Answer, { granted: fals
 describe('asking', () => {
   it('is a POST with a JSON body on stable, a GET with an encoded query on classic', () => {
     const { method, path, headers, body } = stable.ask(account, true)
-    expect({ method, path, headers }).toEqual({ method: 'POST', path: '/cgi-bin/stable_token', headers: { 'content-type': 'application/json' } })
-    expect(JSON.parse(body ?? '')).toEqual({ grant_type: 'client_credential', appid: 'wx1', secret: 'the secret', force_refresh: true })
+    expect({ method, path, headers }).toEqual({
+      method: 'POST',
+      path: '/cgi-bin/stable_token',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(JSON.parse(body ?? '')).toEqual({
+      grant_type: 'client_credential',
+      appid: 'wx1',
+      secret: 'the secret',
+      force_refresh: true,
+    })
     expect(classic.ask({ ...account, appSecret: 'a&b=c d' }, false)).toEqual({
       method: 'GET',
       path: '/cgi-bin/token?grant_type=client_credential&appid=wx1&secret=a%26b%3Dc+d',
@@ -35,8 +46,14 @@ describe('asking', () => {
 
 describe('an answer', () => {
   it('brings a token with its life in ms', () => {
-    expect(read({ access_token: 'abc', expires_in: 7200 })).toEqual({ granted: true, accessToken: 'abc', life: 7_200_000 })
-    expect(read({ errcode: 0, errmsg: 'ok', access_token: 'abc', expires_in: 345 })).toMatchObject({ life: 345_000 })
+    expect(read({ access_token: 'abc', expires_in: 7200 })).toEqual({
+      granted: true,
+      accessToken: 'abc',
+      life: 7_200_000,
+    })
+    expect(read({ errcode: 0, errmsg: 'ok', access_token: 'abc', expires_in: 345 })).toMatchObject({
+      life: 345_000,
+    })
     expect(read({ access_token: 'x'.repeat(1024), expires_in: 1 })).toMatchObject({ granted: true })
   })
 
@@ -64,12 +81,22 @@ describe('an answer', () => {
     ['half a body', '{"access_token":"ab'],
   ])('is refused as unusable with %s', (_what, body) => {
     const answer = read(body)
-    expect(answer).toMatchObject({ granted: false, failure: { code: 'ERR_BAD_ANSWER', retryable: true }, wait: { why: 'backoff' } })
+    expect(answer).toMatchObject({
+      granted: false,
+      failure: { code: 'ERR_BAD_ANSWER', retryable: true },
+      wait: { why: 'backoff' },
+    })
   })
 
-  it.each([301, 302, 400, 404, 500, 502, 503])('is refused with HTTP %i, whatever token it holds', (status) => {
-    expect(read({ access_token: 'abc', expires_in: 7200 }, status)).toMatchObject({ granted: false, failure: { code: 'ERR_BAD_ANSWER' } })
-  })
+  it.each([301, 302, 400, 404, 500, 502, 503])(
+    'is refused with HTTP %i, whatever token it holds',
+    (status) => {
+      expect(read({ access_token: 'abc', expires_in: 7200 }, status)).toMatchObject({
+        granted: false,
+        failure: { code: 'ERR_BAD_ANSWER' },
+      })
+    },
+  )
 
   it('of any bytes neither throws nor shows its bytes', () => {
     fc.assert(
@@ -86,13 +113,22 @@ describe('an answer', () => {
 describe('a refusal', () => {
   it('names the errcode, what it means and what to do, and keeps the rid', () => {
     const { failure } = refusal(40125, 'invalid appsecret rid: 65a1b2c3-1a2b3c4d-5e6f7a8b')
-    expect(failure).toMatchObject({ code: 'ERR_ISSUER_REFUSED', errcode: 40125, rid: '65a1b2c3-1a2b3c4d-5e6f7a8b', retryable: false })
+    expect(failure).toMatchObject({
+      code: 'ERR_ISSUER_REFUSED',
+      errcode: 40125,
+      rid: '65a1b2c3-1a2b3c4d-5e6f7a8b',
+      retryable: false,
+    })
     expect(failure.message).toMatch(/40125.*wrong AppSecret.*console/)
   })
 
   it('shows the IP of 40164', () => {
-    expect(refusal(40164, 'invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist rid: x').failure.message).toContain('1.2.3.4')
-    expect(refusal(61004, 'access clientip is not registered requestIP: 5.6.7.8').failure.message).toContain('5.6.7.8')
+    expect(
+      refusal(40164, 'invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist rid: x').failure.message,
+    ).toContain('1.2.3.4')
+    expect(refusal(61004, 'access clientip is not registered requestIP: 5.6.7.8').failure.message).toContain(
+      '5.6.7.8',
+    )
   })
 
   it('never shows the secret that an errmsg quotes, nor control characters', () => {
