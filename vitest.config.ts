@@ -11,7 +11,8 @@ export default defineConfig({
       project('simulator'),
       project('thread'),
       project('testing'),
-      project('packaging', { testTimeout: 120_000, hookTimeout: 120_000 }),
+      project('examples', { globalSetup: 'test/packaging/installed.ts' }),
+      project('packaging', { testTimeout: 120_000, globalSetup: 'test/packaging/installed.ts' }),
     ],
   },
 })
