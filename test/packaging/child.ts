@@ -12,7 +12,8 @@ export interface Ended {
 export function childEnv(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   // What npm and vitest set for their own children is not for these.
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(lifecycle|package|command|execpath)|NODE_(OPTIONS|ENV)|VITEST|INIT_CWD|WECHAT_)/.test(name),
+    ([name]) =>
+      !/^(npm_(lifecycle|package|command|execpath)|NODE_(OPTIONS|ENV)|VITEST|INIT_CWD|WECHAT_)/.test(name),
   )
   const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`
   return { ...Object.fromEntries(inherited), PATH: path, NO_COLOR: '1', ...more }
