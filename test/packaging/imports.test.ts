@@ -8,6 +8,12 @@ const { app } = inject('installed')
 
 const names = ['ERROR_MENDS', 'TokenThread', 'TokenThreadError']
 
+test('the Node that runs the tests runs their children, npm among them', async () => {
+  expect((await node(['-p', 'process.version'], { cwd: app })).stdout.trim()).toBe(process.version)
+  const versions: unknown = JSON.parse((await run('npm', ['version', '--json'], { cwd: app })).stdout)
+  expect(versions).toMatchObject({ node: process.versions.node })
+})
+
 test('import finds the public names', async () => {
   const script = `
     import * as main from 'token-thread'
