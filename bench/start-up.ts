@@ -9,8 +9,8 @@ import { startTokenServer } from './token-server.js'
 
 const SAMPLES = 20
 /**
- * RSS comes in two steps, some 9 MiB apart: in about every second process, whatever runs in the worker, glibc keeps what
- * one of V8's compiler threads has freed. A median is on one step or on the other by chance: the low step is compared.
+ * RSS comes in two steps, some 9 MiB apart: in about every second process, whatever runs in the worker, one more of
+ * glibc's arenas is resident. A median is on one step or on the other by chance: the low step is compared.
  */
 const LOW = 0.1
 const run = promisify(execFile)
