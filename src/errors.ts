@@ -1,5 +1,3 @@
-import { inspect } from 'node:util'
-
 /** Every code an error of ours can have, with its mend. `docs/errors.md` and the README show this table. */
 export const ERROR_MENDS = {
   ERR_OPTIONS: 'Correct the option that the message names.',
@@ -41,31 +39,23 @@ export class TokenThreadError extends Error {
   /** Whether trying again can help without anybody's doing. */
   readonly retryable: boolean
   /** The issuer's own code, as in WeChat's `errcode`. */
-  readonly errcode: number | undefined
+  declare readonly errcode?: number
   /** WeChat's request id, for its support. */
-  readonly rid: string | undefined
+  declare readonly rid?: string
   /** Ms since the epoch: the first moment at which the same call may succeed. */
-  readonly retryAt: number | undefined
+  declare readonly retryAt?: number
   /** The id of the account it is about. */
-  readonly account: string | undefined
+  declare readonly account?: string
 
   constructor(failure: Omit<Failure, 'cause'>, cause?: unknown) {
     super(failure.message, cause === undefined ? undefined : { cause })
     this.code = failure.code
     this.retryable = failure.retryable
-    this.errcode = failure.errcode
-    this.rid = failure.rid
-    this.retryAt = failure.retryAt
-    this.account = failure.account
-  }
-
-  /** Shows the stack and the fields that are set. */
-  [inspect.custom](depth: number, options: object): string {
-    const { code, errcode, rid, retryAt, account, cause } = this
-    const set = Object.entries({ code, errcode, rid, retryAt, account, cause }).filter(
-      ([, value]) => value !== undefined,
-    )
-    return `${this.stack ?? this.message} ${inspect(Object.fromEntries(set), { ...options, depth })}`
+    // Fields that say nothing are left out: an error is mostly read on a terminal.
+    for (const field of ['errcode', 'rid', 'retryAt', 'account'] as const) {
+      if (failure[field] !== undefined)
+        Object.defineProperty(this, field, { value: failure[field], enumerable: true })
+    }
   }
 }
 

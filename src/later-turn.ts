@@ -1,3 +1,6 @@
+// Imported: a test's fake timers replace the global one, and events would wait for a clock that is none of theirs.
+import { setImmediate } from 'node:timers'
+
 /**
  * Runs what listeners and loggers are told in a later turn, in order: a read that finds news must not run foreign
  * code, and a listener that throws must not keep the next one from hearing.

@@ -50,5 +50,8 @@ function ownWorkerUrl(here: string | undefined): URL {
       'workerUrl is missing: a bundled server must point it at its copy of token-thread/worker',
     )
   }
-  return new URL(here.endsWith('.ts') ? '../workers/refresher-dev.mjs' : '../workers/refresher.js', here)
+  return new URL(
+    here.endsWith('.ts') ? '../workers/refresher-dev.mjs' : '../workers/refresher-sync.cjs',
+    here,
+  )
 }

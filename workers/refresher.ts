@@ -3,7 +3,7 @@ import { systemClock, systemRandom } from '../src/clock.js'
 import type { ThreadStart } from '../src/protocol.js'
 import { runRefresher } from './run.js'
 
-/** The thread's entry, named by `src/thread.ts` and exported as `token-thread/worker` for bundled servers. */
+/** The thread's entry; `refresher-sync` loads it, which `src/thread.ts` names and `token-thread/worker` exports. */
 
 const start: unknown = workerData
 if (!isThreadStart(start))

@@ -31,7 +31,12 @@ test('the package holds the compiled rooms and its papers, nothing else', () => 
 test('each compiled file has its source in this tree', () => {
   const missing = files
     .filter((file) => file.startsWith('dist/'))
-    .map((file) => file.replace(/^dist\//, '').replace(/(\.d\.ts|\.js)$/, '.ts'))
+    .map((file) =>
+      file
+        .replace(/^dist\//, '')
+        .replace(/(\.d)?\.cts$|\.cjs$/, '.cts')
+        .replace(/\.d\.ts$|\.js$/, '.ts'),
+    )
     .filter((source) => !sources.has(source))
   expect(missing).toEqual([])
 })
