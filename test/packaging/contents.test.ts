@@ -14,7 +14,7 @@ const manifest: unknown = JSON.parse(readFileSync(join(installed, 'package.json'
 
 test('the package holds the compiled rooms and its papers, nothing else', () => {
   const unexpected = files.filter(
-    (file) => !/^(package\.json|LICENSE|README(\.[\w-]+)?\.md|dist\/.+(\.js|\.d\.ts))$/.test(file),
+    (file) => !/^(package\.json|LICENSE|README(\.[\w-]+)?\.md|dist\/.+(\.c?js|\.d\.c?ts))$/.test(file),
   )
   expect(unexpected).toEqual([])
   const papers = readdirSync(repository).filter((file) => /^(LICENSE|README)/.test(file))

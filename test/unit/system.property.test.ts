@@ -175,7 +175,7 @@ describe('whatever happens', () => {
       }),
       { numRuns: runs(60) },
     )
-  }, 120_000)
+  }, 3_600_000)
 
   it('no two calls are nearer than the floor, none overlap, and none is beyond the day’s budget', async () => {
     const few = { ...CLASSIC, perDay: 12 }
@@ -203,7 +203,7 @@ describe('whatever happens', () => {
       }),
       { numRuns: runs(60) },
     )
-  }, 120_000)
+  }, 3_600_000)
 
   it('there is a token again once the issuer gives one', async () => {
     await fc.assert(
@@ -221,5 +221,5 @@ describe('whatever happens', () => {
       }),
       { numRuns: runs(16) },
     )
-  }, 120_000)
+  }, 3_600_000)
 })
