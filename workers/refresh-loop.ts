@@ -239,17 +239,17 @@ export class RefreshLoop {
     this.#state = afterGrant(this.#state, token, grant.life, account, clock, random)
     publish(this.#state, isNew ? 'token' : 'none')
     if (isNew) journal.refreshed(token, this.#state.due, afterFailures)
-    else if (this.#demands.rejected) this.#sameAgain(call)
+    else if (this.#demands.rejected) this.#sameAgain()
     // An issuer whose forced call brings the old token was forced by somebody else a moment ago.
     const forcedInVain = !isNew && call.forced ? this.#forcedFrom(1) : undefined
     this.#demands.answer(refreshes, forcedInVain && fetchLimit(account.id, forcedInVain, undefined))
   }
 
-  /** The refused token itself came back: a normal call is followed by a forced one, where there is such a call. */
-  #sameAgain({ forced }: Call): void {
+  /** The refused token itself came back: only a forced call can replace it, as soon as the limits allow one. */
+  #sameAgain(): void {
     const { account, issuer } = this.#parts
-    if (!forced && issuer.limits.force) this.#demands.forceNext = true
-    else this.#demands.judgeRejects(() => tokenRefused(account.id, this.#forcedFrom(1), undefined))
+    if (issuer.limits.force) this.#demands.forceNext = true
+    else this.#demands.judgeRejects(() => tokenRefused(account.id, undefined, undefined))
   }
 
   #refused({ forced }: Call, refusal: Refusal, refreshes: readonly Refresh[]): void {

@@ -129,6 +129,35 @@ describe('reject', () => {
     expect(system.issuer.calls).toHaveLength(2)
   })
 
+  it('does not shorten a backoff', async () => {
+    const system = new VirtualSystem()
+    system.random = 0.999
+    const tokens = await started(system, { timeout: 20_000, retry: { minDelay: 8_000, maxDelay: 60_000 } })
+    await system.clock.advance(HOUR)
+    system.issuer.script.push(transient(), transient())
+    void tokens.reject('token-1')
+    await system.clock.advance(16_000)
+    // The second failure's backoff is nearly 32 s; what is asked now waits for its end, or fails.
+    expect(system.issuer.calls).toHaveLength(3)
+    const refused = outcomeOf(tokens.reject('token-1'))
+    await system.clock.advance(31_000)
+    expect(system.issuer.calls).toHaveLength(3)
+    await system.clock.advance(1_000)
+    expect(refused.settled).toBe(true)
+    expect(tokens.get()).toBe('token-2')
+  })
+
+  it('is refused, no forced call being allowed, though its own forced call brought the same token again', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    system.issuer.otherwise = () => system.issuer.same('token-1')
+    const refused = outcomeOf(tokens.reject('token-1'))
+    await system.clock.advance(5_000)
+    expect(refused.error).toMatchObject({ code: 'ERR_TOKEN_REFUSED' })
+    expect(system.issuer.calls.map(({ forced }) => forced)).toEqual([false, false, true])
+  })
+
   it('is answered at once for a token that is not the current one', async () => {
     const system = new VirtualSystem()
     const tokens = await started(system)

@@ -8,13 +8,18 @@ const read = (name: string): string => readFileSync(new URL(`../../${name}`, imp
 /** The rows of the table of errors in a document. */
 function errorsIn(name: string): Record<string, string> {
   const [, table = ''] = /<!-- errors -->([^]*)<!-- \/errors -->/.exec(read(name)) ?? []
-  return Object.fromEntries([...table.matchAll(/^\| `(\w+)` \| (.+?) +\|$/gm)].map(([, code = '', mend = '']) => [code, mend]))
+  return Object.fromEntries(
+    [...table.matchAll(/^\| `(\w+)` \| (.+?) +\|$/gm)].map(([, code = '', mend = '']) => [code, mend]),
+  )
 }
 
 describe('the documents', () => {
-  it.each(['README.md', 'docs/errors.md'])('%s shows each error code with its mend, as the code has them', (name) => {
-    expect(errorsIn(name)).toEqual(ERROR_MENDS)
-  })
+  it.each(['README.md', 'docs/errors.md'])(
+    '%s shows each error code with its mend, as the code has them',
+    (name) => {
+      expect(errorsIn(name)).toEqual(ERROR_MENDS)
+    },
+  )
 
   it('README.zh-CN.md shows each error code and the same programs', () => {
     expect(Object.keys(errorsIn('README.zh-CN.md'))).toEqual(Object.keys(ERROR_MENDS))

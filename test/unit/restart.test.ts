@@ -78,6 +78,23 @@ describe('a dead thread', () => {
     expect(system.issuer.calls).toHaveLength(3)
   })
 
+  it('makes the call anew that was in flight, though nobody waits for it any more: the token may be retired', async () => {
+    const system = new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    system.issuer.script.push(() => new Promise(() => undefined))
+    const controller = new AbortController()
+    const refreshed = outcomeOf(tokens.refresh({ signal: controller.signal }))
+    await settle()
+    controller.abort()
+    await settle()
+    expect(refreshed.settled).toBe(true)
+    await system.kill()
+    await system.clock.advance(2_000)
+    expect(system.issuer.calls).toHaveLength(3)
+    expect(tokens.get()).toBe('token-2')
+  })
+
   it('is asked again, in its successor, what it had not answered', async () => {
     const system = new VirtualSystem()
     const tokens = await started(system)

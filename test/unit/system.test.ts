@@ -58,6 +58,8 @@ describe('rotation', () => {
     expect(heard).toEqual([])
     const asked = system.issuer.calls.length
     expect(asked).toBeGreaterThan(2)
+    // The same token was issued when it was issued.
+    expect(tokens.status()).toMatchObject({ issuedAt: expiresAt - 7_200_000 })
     // Halving, not hammering: 200 s, 100 s, 50 s, 25 s ahead.
     expect(asked).toBeLessThan(8)
     await system.clock.advance(25_000)
@@ -67,9 +69,10 @@ describe('rotation', () => {
 
   it('never asks more often than the floor, though the issuer keeps an old token to the end', async () => {
     const system = new VirtualSystem()
-    await started(system, { retry: { minDelay: 500, maxDelay: 1_000 } })
+    const tokens = await started(system, { retry: { minDelay: 500, maxDelay: 1_000 } })
     system.issuer.otherwise = () => system.issuer.same('token-1', 800)
     await system.clock.advance(7_200_000)
+    expect(tokens.status().nextRefreshAt).toBeGreaterThanOrEqual((system.issuer.calls.at(-1)?.at ?? 0) + 500)
     const gaps = system.issuer.calls.slice(1).map(({ mono }, i) => mono - (system.issuer.calls[i]?.mono ?? 0))
     expect(gaps.length).toBeGreaterThan(100)
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(500)
