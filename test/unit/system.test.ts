@@ -51,7 +51,7 @@ describe('rotation', () => {
     // The same token with its remaining life, until 20 s before its end.
     system.issuer.otherwise = () => {
       const left = expiresAt - system.clock.now()
-      return left > 20_000 ? system.issuer.same('token-1', left) : system.issuer.grant()
+      return left > 20_000 ? system.issuer.same('token-1', left - 1) : system.issuer.grant()
     }
     await system.clock.advance(7_200_000 - 25_000)
     expect(tokens.status().generation).toBe(generation)
