@@ -1,5 +1,7 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import {
   type Reader,
+  SimulatorInputError,
   fieldsOf,
   flag,
   isRecord,
@@ -11,11 +13,42 @@ import {
 } from './checks.js'
 import { type Fault, type FaultAnswer, faultNames } from './faults.js'
 
+/** Whether it runs through without throwing. */
+function works(attempt: () => void): boolean {
+  try {
+    attempt()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function readHeader(field: string, name: string, value: unknown): string {
+  if (!works(() => validateHeaderName(name))) {
+    throw new SimulatorInputError(field, 'is no header name: use letters, digits and hyphens')
+  }
+  const header = text(field, value)
+  if (!works(() => validateHeaderValue(name, header))) {
+    throw new SimulatorInputError(
+      field,
+      'must be one line of Latin-1 text: remove or encode other characters',
+    )
+  }
+  return header
+}
+
 const readHeaders: Reader<Record<string, string>> = (field, value) => {
   const given = fieldsOf(field, value, Object.keys(isRecord(value) ? value : {}))
   return Object.fromEntries(
-    Object.entries(given).map(([name, header]) => [name, text(`${field}.${name}`, header)]),
+    Object.entries(given).map(([name, header]) => [name, readHeader(`${field}.${name}`, name, header)]),
   )
+}
+
+/** Bytes and nothing at all are sent without JSON. */
+const canBeSent = (body: unknown): boolean => {
+  if (body === undefined || body instanceof Uint8Array) return true
+  let json: unknown
+  return works(() => (json = JSON.stringify(body))) && typeof json === 'string'
 }
 
 const readErrcode: Reader<FaultAnswer> = (field, value) => {
@@ -31,6 +64,10 @@ const readBody: Reader<FaultAnswer> = (field, value) => {
   const given = fieldsOf(field, value, ['status', 'headers', 'body'])
   const status = optional(wholeFrom(200, 599))(`${field}.status`, given.status)
   const headers = optional(readHeaders)(`${field}.headers`, given.headers)
+  if (!canBeSent(given.body)) {
+    const problem = 'must be a string, bytes, or what JSON can hold: no cycle, BigInt or function'
+    throw new SimulatorInputError(`${field}.body`, problem)
+  }
   return { body: given.body, ...(status !== undefined && { status }), ...(headers && { headers }) }
 }
 

@@ -33,11 +33,24 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       return
     }
     const url = new URL(address)
-    // A rejection here is a bug of the simulator's or of a listener's: it ends the process, loudly.
-    if (url.pathname.startsWith(controlPrefix)) void answerControl(req, res, url)
-    else void exchange(world, simulator, url, req, res)
+    const answered = url.pathname.startsWith(controlPrefix)
+      ? answerControl(req, res, url)
+      : exchange(world, simulator, url, req, res)
+    answered.catch((error: unknown) => {
+      warn(error)
+      req.socket.destroy()
+    })
   })
   return simulator
+}
+
+/**
+ * What an exchange must not throw is a bug of the simulator's, or of a listener's or clock's that it was given: it
+ * costs that request its connection, not the process its life, and is said on stderr.
+ */
+function warn(error: unknown): void {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.emitWarning('simulator: a request was dropped', { type: 'SimulatorWarning', detail })
 }
 
 function createWorld(settings: Settings): World {

@@ -68,6 +68,8 @@ test.each([
   ['expires-in', { expiresIn: '7200' }, 'expiresIn'],
   ['inject', { times: -1 }, 'times'],
   ['inject', { then: 'boom' }, 'then'],
+  ['inject', { then: { body: '', headers: { 'bad header': 'x' } } }, 'then.headers.bad header'],
+  ['inject', { then: { body: '', headers: { a: 'x\r\nb: y' } } }, 'then.headers.a'],
   ['clear', { id: 7 }, 'id'],
   ['rotate', '{', 'the body'],
   ['rotate', [], 'the body'],

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { appId, appSecret, classic, containing, stable, start, use } from './help.js'
+import { SimulatorInputError } from '../../simulator/index.js'
+import { TestClock, appId, appSecret, classic, containing, stable, start, use } from './help.js'
 
 const other = { appId: 'wx2', appSecret: 'two' }
 
@@ -162,4 +163,67 @@ test.each([
   })
   expect(response.status).toBe(400)
   expect(await response.json()).toMatchObject({ error: containing(message) })
+})
+
+const cycle: { self?: unknown } = {}
+cycle.self = cycle
+
+test.each([
+  ['a header name with a space', { body: '', headers: { 'bad header': 'x' } }, 'then.headers.bad header'],
+  ['an empty header name', { body: '', headers: { '': 'x' } }, 'then.headers.'],
+  ['a header value of two lines', { body: '', headers: { a: 'x\r\nb: y' } }, 'then.headers.a'],
+  ['a header value beyond Latin-1', { body: '', headers: { a: '微信' } }, 'then.headers.a'],
+  ['a BigInt', { body: { expires_in: 7200n } }, 'then.body'],
+  ['a cycle', { body: cycle }, 'then.body'],
+  ['a function', { body: () => 'x' }, 'then.body'],
+])('%s is refused when it is given, not when it strikes', async (_, then, field) => {
+  const simulator = await start()
+  let thrown: unknown
+  try {
+    simulator.inject({ then })
+  } catch (error) {
+    thrown = error
+  }
+  expect(thrown).toBeInstanceOf(SimulatorInputError)
+  expect(thrown).toMatchObject({ field, message: containing(`simulator: ${field} `) })
+  expect((await stable(simulator)).errcode).toBeUndefined()
+})
+
+test('what JSON can not write any more when it strikes costs one connection', async () => {
+  const simulator = await start()
+  const body: { self?: unknown } = {}
+  simulator.inject({ times: 1, then: { body } })
+  body.self = body
+  const warned = once(process, 'warning')
+  await expect(stable(simulator)).rejects.toThrow('fetch failed')
+  expect(await warned).toMatchObject([{ name: 'SimulatorWarning', detail: containing('circular') }])
+  expect((await stable(simulator)).errcode).toBeUndefined()
+})
+
+test('a listener that throws costs one connection', async () => {
+  const simulator = await start()
+  simulator.once('request', () => {
+    throw new Error('a bug of the listener')
+  })
+  const warned = once(process, 'warning')
+  await expect(stable(simulator)).rejects.toThrow('fetch failed')
+  expect(await warned).toMatchObject([{ detail: containing('a bug of the listener') }])
+  expect((await stable(simulator)).errcode).toBeUndefined()
+})
+
+test('a control request that throws costs one connection', async () => {
+  const clock = new TestClock()
+  let broken = false
+  const now = (): number => {
+    if (broken) throw new Error('a bug of the clock')
+    return clock.now()
+  }
+  const simulator = await start({ now })
+  const rotate = { method: 'POST', body: JSON.stringify({ appId }) }
+  broken = true
+  const warned = once(process, 'warning')
+  await expect(fetch(`${simulator.url}/_control/rotate`, rotate)).rejects.toThrow('fetch failed')
+  expect(await warned).toMatchObject([{ detail: containing('a bug of the clock') }])
+  broken = false
+  expect((await fetch(`${simulator.url}/_control/rotate`, rotate)).status).toBe(200)
 })
