@@ -37,7 +37,7 @@ export function flagOf(field: string): string {
 
 export function readArguments(args: readonly string[]): SimulateOptions | 'help' {
   const { values } = parseArgs({
-    args: [...args],
+    args: joinNegatives(args),
     options: {
       port: { type: 'string' },
       'app-id': { type: 'string' },
@@ -59,6 +59,20 @@ export function readArguments(args: readonly string[]): SimulateOptions | 'help'
     gzip: values.gzip,
     json: values.json,
   }
+}
+
+const numberFlags = ['--port', '--expires-in', '--delay']
+
+/** `--delay -5` as `--delay=-5`: so the range is told, and not how parseArgs understands a dash. */
+function joinNegatives(args: readonly string[]): string[] {
+  const joined: string[] = []
+  for (const arg of args) {
+    const last = joined.at(-1)
+    if (last !== undefined && numberFlags.includes(last) && /^-[\d.]/.test(arg)) {
+      joined[joined.length - 1] = `${last}=${arg}`
+    } else joined.push(arg)
+  }
+  return joined
 }
 
 /** A number; its range is the simulator's to check. */

@@ -133,6 +133,12 @@ test.each([
   ['a port that is too high', ['simulate', '--port', '70000'], '--port must be a number from 0 to 65535'],
   ['a life of nothing', ['simulate', '--expires-in', '0'], '--expires-in must be a number from'],
   ['a negative delay', ['simulate', '--port', '0', '--delay=-1'], '--delay must be a number from 0'],
+  [
+    'a negative delay of its own',
+    ['simulate', '--port', '0', '--delay', '-5'],
+    '--delay must be a number from 0',
+  ],
+  ['a negative life', ['simulate', '--expires-in', '-.5'], '--expires-in must be a number from'],
   ['an empty AppID', ['simulate', '--app-id', ''], '--app-id must be a string that is not empty'],
   ['a stray word', ['simulate', 'now'], "Unexpected argument 'now'"],
 ])('%s: told on stderr, exit code 2', async (_, args, message) => {
