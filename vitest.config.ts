@@ -11,6 +11,7 @@ export default defineConfig({
       project('simulator'),
       project('thread'),
       project('testing'),
+      project('demo', { testTimeout: 60_000 }),
       project('examples', { globalSetup: 'test/packaging/installed.ts' }),
       project('packaging', { testTimeout: 120_000, globalSetup: 'test/packaging/installed.ts' }),
     ],
