@@ -27,8 +27,9 @@ const onlyNeutralGround = [
     '!**/src/token.js',
     '!**/src/clock.js',
     '!**/src/alarm.js',
+    '!**/src/repeats.js',
   ],
-  'workers/ imports from src/ the neutral ground only: protocol, errors, token, clock, alarm',
+  'workers/ imports from src/ the neutral ground only: protocol, errors, token, clock, alarm, repeats',
 ]
 
 export default tseslint.config(

@@ -23,6 +23,8 @@ export class Alarm {
   #cancelTimer: Cancel | undefined
   #armedFor = Infinity
   #drift: number
+  /** Cancelled since the heap was last swept, at most. */
+  #cancelled = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -35,7 +37,10 @@ export class Alarm {
     this.#push(entry)
     this.#arm()
     return () => {
+      if (entry.cancelled) return
       entry.cancelled = true
+      this.#cancelled += 1
+      if (this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#compact()
       if (this.#heap[0] === entry) this.#arm()
     }
   }
@@ -51,7 +56,17 @@ export class Alarm {
     this.#armedFor = Infinity
     const due = this.#takeDue()
     this.#arm()
-    for (const entry of due) if (!entry.cancelled) entry.ring()
+    for (const entry of due) {
+      if (entry.cancelled) continue
+      try {
+        entry.ring()
+      } catch (error) {
+        // A bug; the others must ring all the same.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 
   #takeDue(): Entry[] {
@@ -95,6 +110,13 @@ export class Alarm {
     this.#cancelTimer?.()
     this.#armedFor = now + step
     this.#cancelTimer = this.#clock.timer(step, () => this.#wake())
+  }
+
+  /** Cancelled entries far down would stay until they are due. */
+  #compact(): void {
+    this.#cancelled = 0
+    for (const entry of this.#heap.splice(0)) if (!entry.cancelled) this.#push(entry)
+    this.#arm()
   }
 
   #dropCancelled(): void {

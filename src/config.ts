@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { messageOf, optionError } from './errors.js'
 import { defaultLogger, type Logger } from './logger.js'
 import type { AccountOptions, NamedAccountOptions, TokenThreadOptions } from './options.js'
@@ -59,6 +59,9 @@ function single(fields: Fields, env: Environment): AccountConfig {
 }
 
 function several(fields: Fields): Config['accounts'] {
+  const list: unknown = fields.accounts
+  if (!Array.isArray(list))
+    throw optionError('accounts must be an array of accounts, as in [{ id, appId, appSecret }]')
   for (const name of ['appId', 'appSecret']) {
     if (fields[name] !== undefined) {
       throw optionError(
@@ -66,9 +69,6 @@ function several(fields: Fields): Config['accounts'] {
       )
     }
   }
-  const list: unknown = fields.accounts
-  if (!Array.isArray(list))
-    throw optionError('accounts must be an array of accounts, as in [{ id, appId, appSecret }]')
   const accounts = list.map((entry: unknown, i) => {
     const path = `accounts[${i}].`
     return account(fieldsOf(entry, path, NAMED_ACCOUNT_OPTIONS), path, fields)
@@ -93,14 +93,16 @@ function account(own: Fields, path: string, common: Fields): AccountConfig {
     ['stable', 'classic'],
     DEFAULTS.endpoint,
   )
-  const retry = fieldsOf(pick('retry') ?? {}, `${path}retry.`, ['minDelay', 'maxDelay'])
+  const retryOf = (fields: Fields): Fields =>
+    fieldsOf(fields.retry === undefined ? {} : fields.retry, `${path}retry.`, ['minDelay', 'maxDelay'])
+  const retry = { ...retryOf(common), ...retryOf(own) }
   const minDelay = check.duration(retry.minDelay, `${path}retry.minDelay`, DEFAULTS.minDelay)
   return {
     id: check.text(own.id, `${path}id`) ?? appId,
     appId,
-    appSecret: credential(own.appSecret, `${path}appSecret`, 'WECHAT_APPSECRET'),
+    appSecret: credential(own.appSecret, `${path}appSecret`, 'WECHAT_APPSECRET (or WECHAT_APPSECRET_FILE)'),
     endpoint,
-    baseUrls: baseUrlsOf(pick('baseUrl') ?? DEFAULTS.baseUrl, `${path}baseUrl`),
+    baseUrls: baseUrlsOf(pick('baseUrl'), `${path}baseUrl`),
     refreshAhead: refreshAheadOf(pick('refreshAhead'), `${path}refreshAhead`, endpoint),
     retry: { minDelay, maxDelay: maxDelayOf(retry.maxDelay, `${path}retry.maxDelay`, minDelay) },
     timeout: check.duration(pick('timeout'), `${path}timeout`, DEFAULTS.timeout),
@@ -118,7 +120,8 @@ function credential(value: unknown, path: string, variable: string): string {
 
 function secretIn(env: Environment): string | undefined {
   const file = env.WECHAT_APPSECRET_FILE
-  if (env.WECHAT_APPSECRET !== undefined || file === undefined || file === '') return env.WECHAT_APPSECRET
+  const given = env.WECHAT_APPSECRET
+  if (file === undefined || file === '' || (given !== undefined && given !== '')) return given
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (error) {
@@ -147,9 +150,10 @@ function maxDelayOf(value: unknown, path: string, minDelay: number): number {
 }
 
 function baseUrlsOf(value: unknown, path: string): readonly string[] {
+  if (value === undefined) return baseUrlsOf(DEFAULTS.baseUrl, path)
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   if (list.length === 0) throw optionError(`${path} is an empty list: give at least one URL, or leave it out`)
-  return list.map((entry, i) => {
+  const urls = list.map((entry, i) => {
     const where = Array.isArray(value) ? `${path}[${i}]` : path
     const url = check.url(entry, where, ['https:', 'http:'])
     if (url.username !== '' || url.password !== '') throw optionError(`${where} must not hold credentials`)
@@ -157,15 +161,29 @@ function baseUrlsOf(value: unknown, path: string): readonly string[] {
       throw optionError(`${where} must not have a query or a fragment: leave it out`)
     return url.href
   })
+  return [...new Set(urls)]
 }
 
 /** The message never shows the value: it may hold a password. */
 function proxyOf(value: unknown, path: string): string | undefined {
-  return value === undefined ? undefined : check.url(value, path, ['http:', 'https:'], 'hide').href
+  if (value === undefined) return undefined
+  const url = check.url(value, path, ['http:', 'https:'], 'hide')
+  try {
+    decodeURIComponent(url.username + url.password)
+  } catch {
+    throw optionError(`${path} has credentials with a stray %: percent-encode them`)
+  }
+  return url.href
 }
 
 function workerUrlOf(value: unknown): URL | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'string' && isAbsolute(value)) return pathToFileURL(value)
-  return check.url(value, 'workerUrl', ['file:'])
+  const url = check.url(value, 'workerUrl', ['file:'])
+  try {
+    fileURLToPath(url)
+  } catch (error) {
+    throw optionError(`workerUrl names no local file: ${messageOf(error)}`)
+  }
+  return url
 }

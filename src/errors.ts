@@ -73,9 +73,16 @@ export function assertNever(value: never): never {
   throw new Error(`not handled: ${JSON.stringify(value)}`)
 }
 
-/** Replaces secrets in a text that others wrote (an errmsg, a system error) before it is shown. */
+/** Replaces secrets in a text that others wrote (an errmsg, a system error) before it is shown; as in a URL, too. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((safe, secret) => (secret === '' ? safe : safe.split(secret).join('***')), text)
+  return secrets
+    .flatMap((secret) => [
+      secret,
+      encodeURIComponent(secret),
+      new URLSearchParams({ s: secret }).toString().slice(2),
+    ])
+    .filter((secret) => secret !== '')
+    .reduce((safe, secret) => safe.split(secret).join('***'), text)
 }
 
 /** What a thrown value says, for a message of ours. */

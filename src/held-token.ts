@@ -9,8 +9,9 @@ const DRAIN_EVERY = 10
 export interface HeldTokenEvents {
   /** Takes in what the thread has posted; it may call `take`. */
   drain(): void
-  newer(token: Token): void
-  /** Once a token, as soon as a read or the alarm notices. */
+  /** There is a live token, where there may have been none: a newer one, or one whose expiry was corrected. */
+  live(token: Token): void
+  /** Once a token's end, as soon as a read or the alarm notices. */
   expired(): void
   /** A read found no live token. */
   missing(): void
@@ -59,8 +60,12 @@ export class HeldToken {
     this.#held = taken
     this.#lookAt = -Infinity
     this.#cancelExpiry?.()
-    this.#cancelExpiry = this.#alarm.set(expires, () => this.#checkExpiry())
-    if (isNewer && !reached(expires, this.#clock)) this.#events.newer(taken.token)
+    this.#cancelExpiry = this.#alarm.set(expires, () => {
+      // A blocked event loop comes here first, with the next token already waiting.
+      this.#events.drain()
+      this.#checkExpiry()
+    })
+    if (!reached(expires, this.#clock)) this.#isLive(taken.token)
   }
 
   close(): void {
@@ -82,10 +87,17 @@ export class HeldToken {
       this.#events.missing()
       return
     }
+    if (this.#live !== held.token) this.#isLive(held.token)
     this.#live = held.token
     // Inside the margin a new token may come at any moment: each read looks.
     this.#lookAt =
       now >= held.marginAt ? -Infinity : Math.min(now + DRAIN_EVERY, held.marginAt, held.expires.wall)
+  }
+
+  #isLive(token: Token): void {
+    // It may end again after its expiry was corrected.
+    if (this.#expiredGeneration === token.generation) this.#expiredGeneration = 0
+    this.#events.live(token)
   }
 
   #checkExpiry(): void {

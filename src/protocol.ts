@@ -64,6 +64,8 @@ export type ToRefresher =
   | { readonly type: 'reject'; readonly account: string; readonly id: number; readonly generation: number }
   /** An operator's refresh. `calls`: how many forced ones the limits must still allow (revoking takes two). */
   | { readonly type: 'refresh'; readonly account: string; readonly id: number; readonly calls: number }
+  /** Whoever asked waits no more: what was not sent need not be. */
+  | { readonly type: 'cancel'; readonly account: string; readonly id: number }
   /** A read found no live token: look at both clocks again. */
   | { readonly type: 'look'; readonly account: string }
   | { readonly type: 'ping' }
@@ -119,6 +121,8 @@ export interface AccountState {
   readonly failures: number
   readonly lastFailure: PastFailure | undefined
   readonly spent: Spent
+  /** The issuer said that the day's forced calls are spent, whoever spent them. */
+  readonly forceOpensAt: Instant | undefined
   /** A call was sent and its answer has not come. */
   readonly inFlight: boolean
 }

@@ -3,8 +3,10 @@ import { type Clock, instantNow, later } from './clock.js'
 import { errorOf, type Failure } from './errors.js'
 import type { ToRefresher } from './protocol.js'
 
+type Demand = Extract<ToRefresher, { type: 'reject' | 'refresh' }>
+
 interface Request {
-  readonly message: ToRefresher
+  readonly message: Demand
   readonly succeed: () => void
   readonly fail: (reason: unknown) => void
 }
@@ -30,7 +32,7 @@ export class Requests {
 
   /** Resolves when the thread says yes; rejects with its failure, with `late()` after `patience` ms, or with the signal's reason. */
   ask(
-    message: (id: number) => ToRefresher,
+    message: (id: number) => Demand,
     patience: number,
     late: () => Error,
     signal?: AbortSignal,
@@ -38,12 +40,17 @@ export class Requests {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
       const release = this.#clock.hold()
-      const aborted = (): void => request.fail(signal?.reason)
+      const giveUp = (reason: unknown): void => {
+        if (!this.#pending.has(id)) return
+        this.#line.send({ type: 'cancel', account: request.message.account, id })
+        request.fail(reason)
+      }
+      const aborted = (): void => giveUp(signal?.reason)
       signal?.addEventListener('abort', aborted, { once: true })
       const cancel = this.#alarm.set(later(instantNow(this.#clock), patience), () => {
         // The answer may be waiting behind a blocked event loop.
         this.#line.drain()
-        this.#pending.get(id)?.fail(late())
+        if (this.#pending.has(id)) giveUp(late())
       })
       const end = (settle: () => void): void => {
         if (!this.#pending.delete(id)) return

@@ -6,6 +6,8 @@ import { Waiters } from './waiters.js'
 
 /** ms; forced calls are spaced by less than this: what says to wait longer is the day's limit. */
 const LONGEST_SPACING = 120_000
+/** Of the second call. */
+const MOST_FAILURES = 5
 
 /**
  * Makes a leaked token void: WeChat's page says that this takes two forced calls, 30 s apart. Both must be within the
@@ -19,13 +21,15 @@ export async function revoke(
   signal: AbortSignal | undefined,
 ): Promise<Token> {
   await forced(2)
-  for (;;) {
+  for (let failures = 0; ;) {
     try {
       return await forced(1)
     } catch (error) {
-      if (!(error instanceof TokenThreadError) || error.code !== 'ERR_FETCH_LIMIT') throw error
-      const wait = (error.retryAt ?? Infinity) - clock.now()
+      // Half revoked is not revoked: what may pass is tried again, within reason.
+      if (!(error instanceof TokenThreadError) || !error.retryable || failures >= MOST_FAILURES) throw error
+      const wait = error.code === 'ERR_FETCH_LIMIT' ? (error.retryAt ?? Infinity) - clock.now() : floor
       if (wait > LONGEST_SPACING) throw error
+      if (error.code !== 'ERR_FETCH_LIMIT') failures += 1
       await sleep(Math.max(wait, floor), clock, alarm, signal)
     }
   }

@@ -8,7 +8,7 @@ import type { AccountState } from './protocol.js'
 export class Startup {
   readonly #open: Set<string>
   readonly #failures = new Map<string, TokenThreadError>()
-  #lastFailures = new Map<string, TokenThreadError>()
+  readonly #lastFailures = new Map<string, TokenThreadError>()
   #anyToken = false
   readonly #done: (error: TokenThreadError | undefined) => void
 
@@ -32,9 +32,10 @@ export class Startup {
     }
   }
 
-  timedOut(ms: number): void {
+  /** `threadError`: why there is no thread, if so. */
+  timedOut(ms: number, threadError: TokenThreadError | undefined): void {
     for (const id of [...this.#open]) {
-      const cause = this.#lastFailures.get(id)
+      const cause = this.#lastFailures.get(id) ?? threadError
       const message = `account ${id}: no token within startTimeout (${ms} ms)${cause ? `; ${cause.message}` : ''}`
       this.#failures.set(
         id,

@@ -71,7 +71,7 @@ export class Supervisor {
     this.#alarm = alarm
     this.#events = events
     this.#heartbeat = new Heartbeat(runtime.clock, alarm, runtime.heartbeat, {
-      ask: () => this.send({ type: 'ping' }),
+      ask: () => this.#post({ type: 'ping' }),
       drain: () => this.drain(),
       silent: () => this.#condemn('hung'),
     })
@@ -108,9 +108,9 @@ export class Supervisor {
       this.#receive(got.message)
   }
 
-  /** To the thread that lives now; what must not be lost is sent again at `ready`. */
+  /** To a thread that is ready. Before that nothing is sent: at `ready` all that is pending is, and once. */
   send(message: ToRefresher): void {
-    this.#port?.postMessage(message)
+    if (this.#isReady) this.#post(message)
   }
 
   /** How requests carry the account's token, as the provider said. */
@@ -124,7 +124,7 @@ export class Supervisor {
     this.#cancelRestart?.()
     return new Promise((resolve) => {
       if (!this.#thread) return resolve()
-      this.send({ type: 'close' })
+      this.#post({ type: 'close' })
       const thread = this.#thread
       const release = this.#runtime.clock.hold()
       const cancel = this.#runtime.clock.timer(CLOSING_TIME, () => thread.terminate())
@@ -164,6 +164,10 @@ export class Supervisor {
     }
   }
 
+  #post(message: ToRefresher): void {
+    this.#port?.postMessage(message)
+  }
+
   #condemn(reason: RestartReason): void {
     this.#condemned ??= reason
     this.#thread?.terminate()
@@ -178,19 +182,33 @@ export class Supervisor {
     this.#thread = undefined
     this.#heartbeat.stop()
     if (this.#onClosed) return this.#onClosed()
+    this.#died(this.#condemned ?? reasonOf(end), end)
+  }
+
+  #restart(): void {
+    try {
+      this.start()
+    } catch (error) {
+      // The system refuses a thread: as one that dies at once.
+      this.#died('crashed', { exitCode: 1, error })
+    }
+  }
+
+  #died(reason: RestartReason, end: ThreadEnd): void {
     const { clock, random } = this.#runtime
-    const reason = this.#condemned ?? reasonOf(end)
+    const worked = this.#isReady
+    this.#isReady = false
     this.restarts += 1
     this.#deaths = clock.monotonic() - this.#startedAt >= SOUND_AFTER ? 1 : this.#deaths + 1
     const ceiling = Math.min(LONGEST_RESTART_DELAY, FIRST_RESTART_DELAY * 2 ** Math.min(this.#deaths, 20))
     const delay =
       reason === 'another protocol' ? OPERATOR_DELAY : Math.max(FIRST_RESTART_DELAY, random() * ceiling)
     const at = later(instantNow(clock), delay)
-    this.#cancelRestart = this.#alarm.set(at, () => this.start())
-    this.#events.died(reason, this.#deathOf(reason, end), this.#isReady)
+    this.#cancelRestart = this.#alarm.set(at, () => this.#restart())
+    this.#events.died(reason, this.#deathOf(reason, end, worked), worked)
   }
 
-  #deathOf(reason: RestartReason, { exitCode, error }: ThreadEnd): TokenThreadError {
+  #deathOf(reason: RestartReason, { exitCode, error }: ThreadEnd, worked: boolean): TokenThreadError {
     if (reason === 'another protocol') {
       const message =
         'the worker file is of another version of token-thread: bundle it again, or correct workerUrl'
@@ -199,9 +217,7 @@ export class Supervisor {
     // An error thrown in there may say anything: it is quoted without secrets and not handed on itself.
     const secrets = this.#config.accounts.map(({ appSecret }) => appSecret)
     const what = error === undefined ? `exit code ${exitCode}` : withoutSecrets(messageOf(error), secrets)
-    const hint = this.#isReady
-      ? ''
-      : '; a bundled server must point workerUrl at its copy of token-thread/worker'
+    const hint = worked ? '' : '; a bundled server must point workerUrl at its copy of token-thread/worker'
     return new TokenThreadError({
       code: 'ERR_THREAD',
       message: `the thread ${reason}: ${what}${hint}`,

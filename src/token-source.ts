@@ -9,6 +9,7 @@ import type { AccountConfig, AccountState, News, ToRefresher } from './protocol.
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import { Requests } from './requests.js'
 import { revoke } from './revoke.js'
+import { check, fieldsOf } from './validate.js'
 import type { AccountStatus, TokenState } from './status.js'
 import { showInstant, type Token } from './token.js'
 import { Waiters } from './waiters.js'
@@ -35,6 +36,8 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
   #state: AccountState | undefined
   #lookAskedFrom: Instant | undefined
   #rejecting: { readonly generation: number; readonly promise: Promise<Token> } | undefined
+  /** The generation of which listeners have heard. */
+  #announced = 0
   readonly #closing = new AbortController()
 
   constructor({ id, endpoint, timeout, retry }: AccountConfig, link: Link) {
@@ -47,7 +50,7 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
     this.#requests = new Requests(link.clock, link.alarm, link)
     this.#held = new HeldToken(link.clock, link.alarm, {
       drain: () => link.drain(),
-      newer: (token) => this.#onNewer(token),
+      live: (token) => this.#onLive(token),
       expired: () => link.later.push(() => this.emit('expired', id)),
       missing: () => this.#askToLook(),
     })
@@ -63,10 +66,12 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
     return this.#held.read()
   }
 
-  ready({ signal }: ReadyOptions = {}): Promise<Token> {
+  async ready(options: ReadyOptions = {}): Promise<Token> {
+    const signal = check.signal(fieldsOf(options, 'ready.', ['signal']).signal, 'signal')
     const token = this.current
-    if (token) return Promise.resolve(token)
-    return this.#isClosed ? rejected(this.#closing.signal.reason) : this.#waiters.wait(signal)
+    if (token) return token
+    this.#closing.signal.throwIfAborted()
+    return this.#waiters.wait(signal)
   }
 
   reject(badToken: string): Promise<Token> {
@@ -87,10 +92,11 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
   }
 
   async refresh(options: RefreshOptions = {}): Promise<Token> {
-    const { signal } = options
+    const fields = fieldsOf(options, 'refresh.', ['revoke', 'signal'])
+    const signal = check.signal(fields.signal, 'signal')
     const { clock, alarm } = this.#link
     signal?.throwIfAborted()
-    if (options.revoke !== true) return this.#forced(1, signal)
+    if (!check.flag(fields.revoke, 'revoke', false)) return this.#forced(1, signal)
     if (this.#config.endpoint !== 'stable') {
       throw optionError(
         `revoke is for the stable endpoint only: on ${this.#config.endpoint} each fetch retires the last token by itself, ` +
@@ -157,9 +163,11 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
     return this.#closing.signal.aborted
   }
 
-  #onNewer(token: Token): void {
-    this.#rejecting = undefined
+  #onLive(token: Token): void {
     this.#waiters.resolve(token)
+    if (token.generation === this.#announced) return
+    this.#announced = token.generation
+    this.#rejecting = undefined
     this.#link.later.push(() => this.emit('token', token, this.id))
   }
 

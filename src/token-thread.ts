@@ -10,6 +10,7 @@ import { joinNeighbours } from './neighbours.js'
 import type { TokenThreadOptions } from './options.js'
 import type { ToRefresher } from './protocol.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
+import { Repeats } from './repeats.js'
 import { type Runtime, systemRuntime } from './runtime.js'
 import { Startup } from './startup.js'
 import { type ThreadStatus, threadStatus } from './status.js'
@@ -21,6 +22,9 @@ export interface TokenThreadEvents extends TokenSourceEvents {
   /** The thread died or hung; another one starts and goes on with what it knew. */
   restart: [{ readonly reason: RestartReason; readonly restarts: number }]
 }
+
+/** Of a thread that never became ready, in a row; then `start` gives up. */
+const DEATHS_BEFORE_READY = 3
 
 /**
  * Keeps API access tokens always valid: a worker thread refreshes them ahead of expiry for ever, this thread reads
@@ -37,6 +41,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
   readonly #only: TokenSource | undefined
   readonly #supervisor: Supervisor
   readonly #leaveNeighbours: () => void
+  readonly #deaths: Repeats
   #startup: Startup | undefined
   #threadError: TokenThreadError | undefined
   #closing: Promise<void> | undefined
@@ -71,6 +76,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
     this.#runtime = runtime
     this.#log = logTo(this.#config.logger)
     this.#alarm = new Alarm(runtime.clock)
+    this.#deaths = new Repeats(runtime.clock)
     const { accounts, signal } = this.#config
     const link = {
       clock: runtime.clock,
@@ -101,10 +107,10 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
       log: (record) => this.#later.push(() => this.#log(record)),
       died: (reason, error, worked) => this.#onDeath(reason, error, worked),
     })
+    this.#supervisor.start()
     const { warnings, leave } = joinNeighbours(accounts, process.env)
     this.#leaveNeighbours = leave
     for (const { account, message } of warnings) this.#log({ level: 'warn', fields: { account }, message })
-    this.#supervisor.start()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -193,7 +199,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
         signal?.addEventListener('abort', onAbort, { once: true })
         cancelTimeout = this.#alarm.set(later(instantNow(clock), startTimeout), () => {
           this.#supervisor.drain()
-          startup.timedOut(startTimeout)
+          startup.timedOut(startTimeout, this.#threadError)
         })
       })
     } finally {
@@ -206,16 +212,15 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
 
   #onDeath(reason: RestartReason, error: TokenThreadError, worked: boolean): void {
     this.#threadError = error
-    if (!worked) this.#startup?.failed(error)
     const { restarts } = this.#supervisor
-    const level = error.code === 'ERR_PROTOCOL' ? 'error' : 'warn'
-    this.#later.push(() =>
-      this.#log({
-        level,
-        fields: { code: error.code, reason, restarts },
-        message: `${error.message}; it is started again`,
-      }),
-    )
+    // One death may pass; a thread that never comes to work does not mend itself.
+    if (!worked && (!error.retryable || restarts >= DEATHS_BEFORE_READY)) this.#startup?.failed(error)
+    const repeated = this.#deaths.tell(`${reason} ${error.message}`)
+    if (repeated !== undefined) {
+      const fields = { code: error.code, reason, restarts, ...(repeated > 0 && { repeated }) }
+      const message = `${error.message}; it is started again`
+      this.#later.push(() => this.#log({ level: worked ? 'warn' : 'error', fields, message }))
+    }
     this.#later.push(() => this.emit('restart', { reason, restarts }))
   }
 

@@ -38,6 +38,11 @@ export const check = {
     return found
   },
 
+  flag(value: unknown, path: string, fallback: boolean): boolean {
+    if (value === undefined || typeof value === 'boolean') return value ?? fallback
+    throw optionError(`${path} must be true or false, not ${kindOf(value)}`)
+  },
+
   text(value: unknown, path: string): string | undefined {
     if (value === undefined) return undefined
     if (typeof value !== 'string' || value === '') throw optionError(`${path} must be a non-empty string`)
@@ -46,7 +51,8 @@ export const check = {
 
   url(value: unknown, path: string, protocols: readonly string[], show: 'show' | 'hide' = 'show'): URL {
     const text = value instanceof URL ? value.href : value
-    const said = show === 'show' && typeof text === 'string' ? ` '${text}'` : ''
+    // What has an @ may hold a password.
+    const said = show === 'show' && typeof text === 'string' && !text.includes('@') ? ` '${text}'` : ''
     const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
     if (!url || !protocols.includes(url.protocol)) {
       throw optionError(

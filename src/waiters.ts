@@ -56,6 +56,7 @@ export class Waiters<T> {
   }
 
   #takeAll(): Waiter<T>[] {
+    if (this.#waiting.size === 0) return []
     const all = [...this.#waiting]
     this.#waiting.clear()
     for (const signal of this.#bySignal.keys()) signal.removeEventListener('abort', this.#aborted)

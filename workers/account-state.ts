@@ -1,6 +1,7 @@
-import { type Clock, type Instant, instantNow, later, laterOf } from '../src/clock.js'
+import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
 import type { AccountConfig, AccountState } from '../src/protocol.js'
-import type { Grant, Refusal, Wait } from './providers/provider.js'
+import { unusable } from './providers/grant.js'
+import type { Answer, Grant, Refusal, Wait } from './providers/provider.js'
 import * as schedule from './schedule.js'
 import type { Stored, StoredToken } from './stores/store.js'
 
@@ -19,6 +20,7 @@ export function freshState(clock: Clock): AccountState {
     failures: 0,
     lastFailure: undefined,
     spent: schedule.NOTHING_SPENT,
+    forceOpensAt: undefined,
     inFlight: false,
   }
 }
@@ -40,6 +42,13 @@ export function adopted(
   const life = token.expiresAt - token.issuedAt
   const due = schedule.refreshAt(token.expires, life, account.refreshAhead, random)
   return { ...state, ...tokenFields(token), due, suspect, wait: undefined, failures: 0, spent }
+}
+
+/** A token that had ended when its answer came is none: asking again at the floor would make a loop of it. */
+export function notOver(answer: Answer, began: Instant, clock: Clock): Answer {
+  return answer.granted && reached(later(began, answer.life), clock)
+    ? unusable('its token had ended when it came')
+    : answer
 }
 
 /** The token of an answer. The same one seen again keeps its generation and issue; only its expiry is corrected. */

@@ -17,14 +17,14 @@ export class AddressBook {
     this.#learned = learned
   }
 
-  knows(host: string): boolean {
-    return this.#known.has(host)
+  /** The addresses that a connection made now would try, where there are any yet. */
+  known(host: string): readonly Address[] | undefined {
+    return this.#known.get(host)
   }
 
-  /** Looks a host up anew; true where that brought addresses that were not known. */
-  async renew(host: string): Promise<boolean> {
-    const before = keyOf(this.#known.get(host) ?? [])
-    return keyOf(await this.#resolve(host)) !== before
+  /** Looks a host up anew, or waits for the lookup under way; true where that brought others than these. */
+  async hasOthers(host: string, than: readonly Address[]): Promise<boolean> {
+    return keyOf(await this.#resolve(host)) !== keyOf(than)
   }
 
   /** For `net.connect`: known addresses at once, otherwise those that a lookup brings. */

@@ -54,6 +54,13 @@ export class Demands {
     this.#refreshes = this.#refreshes.filter((refresh) => this.#waits(refresh.id, verdict(refresh)))
   }
 
+  /** Whoever asked waits no more. */
+  cancel(id: number): void {
+    this.#rejects = this.#rejects.filter((reject) => reject.id !== id)
+    this.#refreshes = this.#refreshes.filter((refresh) => refresh.id !== id)
+    if (!this.rejected) this.forceNext = false
+  }
+
   /** Those that the call about to be sent is for; a later one wants a call of its own. */
   takeRefreshes(): readonly Refresh[] {
     const taken = this.#refreshes

@@ -87,12 +87,13 @@ export async function exchange(x: Exchange): Promise<HttpAnswer> {
   }
 }
 
-function open(url: URL, { proxy, addresses }: Exchange): Dispatcher {
-  // timeout 0: ours are on the injected clock.
-  const connect = { lookup: addresses.lookup, timeout: 0 }
+function open(url: URL, { proxy, addresses, connectTimeout }: Exchange): Dispatcher {
+  // Ours is on the injected clock; undici's destroys a socket that is still connecting, which `destroy` does not.
+  const timeout = Math.ceil(connectTimeout)
+  const connect = { lookup: addresses.lookup, timeout }
   return proxy === undefined
     ? new Client(url.origin, { connect })
-    : new ProxyAgent({ uri: proxy, proxyTls: connect, requestTls: { timeout: 0 } })
+    : new ProxyAgent({ uri: proxy, proxyTls: connect, requestTls: { timeout } })
 }
 
 interface Events {

@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.js'
 import { messageOf, withoutSecrets } from '../src/errors.js'
-import type { AccountConfig, RequestSide } from '../src/protocol.js'
+import type { AccountConfig, Address, RequestSide } from '../src/protocol.js'
 import type { AddressBook } from './addresses.js'
 import { Hosts } from './hosts.js'
 import { type Exchange, exchange, ExchangeError } from './http.js'
@@ -51,7 +51,7 @@ export function httpIssuer(account: AccountConfig, addresses: AddressBook, clock
         return read
       } catch (error) {
         if (asked !== undefined && error instanceof ExchangeError && error.sent) hosts.failed(asked)
-        return refusalOf(error, account)
+        return refusalOf(error, account, asked)
       }
     },
   }
@@ -83,25 +83,30 @@ async function firstConnected(
 async function connected(x: Exchange): Promise<HttpAnswer> {
   const began = x.clock.monotonic()
   const host = new URL(x.proxy ?? x.baseUrl).hostname
-  const known = x.addresses.knows(host)
+  const tried = x.addresses.known(host)
   try {
     return await exchange(x)
   } catch (error) {
     const left = x.connectTimeout - (x.clock.monotonic() - began)
-    if (!known || left <= 0 || !(error instanceof ExchangeError) || error.reason !== 'connection') throw error
-    if (!(await changedWithin(left, host, x))) throw error
+    if (!tried || left <= 0 || !(error instanceof ExchangeError) || error.reason !== 'connection') throw error
+    if (!(await othersWithin(left, host, tried, x))) throw error
     const used = x.clock.monotonic() - began
     return await exchange({ ...x, connectTimeout: x.connectTimeout - used, timeout: x.timeout - used })
   }
 }
 
-function changedWithin(ms: number, host: string, { addresses, clock }: Exchange): Promise<boolean> {
+function othersWithin(
+  ms: number,
+  host: string,
+  tried: readonly Address[],
+  { addresses, clock }: Exchange,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const cancel = clock.timer(ms, () => resolve(false))
     void addresses
-      .renew(host)
+      .hasOthers(host, tried)
       .then(
-        (changed) => resolve(changed),
+        (others) => resolve(others),
         () => resolve(false),
       )
       .finally(cancel)
@@ -115,15 +120,16 @@ const CODES = {
   aborted: 'ERR_CLOSED',
 } as const
 
-function refusalOf(error: unknown, { appSecret, proxy }: AccountConfig): Answer {
+function refusalOf(error: unknown, { appSecret, proxy }: AccountConfig, asked: string | undefined): Answer {
+  const what = `the token call${asked === undefined ? '' : ` to ${new URL(asked).host}`} failed`
   const said = withoutSecrets(messageOf(error), [appSecret, ...secretsOf(proxy)])
   return error instanceof ExchangeError
-    ? transient(CODES[error.reason], `the token call failed: ${said}`)
-    : transient('ERR_BAD_ANSWER', `the token call failed unexpectedly: ${said}`)
+    ? { ...transient(CODES[error.reason], `${what}: ${said}`), sent: error.sent }
+    : transient('ERR_BAD_ANSWER', `${what} unexpectedly: ${said}`)
 }
 
 function secretsOf(proxy: string | undefined): readonly string[] {
   if (proxy === undefined) return []
   const { username, password } = new URL(proxy)
-  return [password, decodeURIComponent(password), username].filter((part) => part.length > 2)
+  return [password, decodeURIComponent(password), username].filter((part) => part !== '')
 }

@@ -2,7 +2,15 @@ import type { Alarm } from '../src/alarm.js'
 import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
 import type { AccountConfig, AccountState, News } from '../src/protocol.js'
-import { adopted, afterGrant, afterRefusal, freshState, grantedToken, resumedState } from './account-state.js'
+import {
+  adopted,
+  afterGrant,
+  afterRefusal,
+  freshState,
+  grantedToken,
+  notOver,
+  resumedState,
+} from './account-state.js'
 import { Demands, type Refresh } from './demands.js'
 import { fetchLimit, tokenRefused } from './failures.js'
 import type { Issuer } from './issuer.js'
@@ -47,8 +55,6 @@ export class RefreshLoop {
   #stale = false
   /** Another node has the lease: knock again then. */
   #knockAt: Instant | undefined
-  /** The issuer said that the day's forced calls are spent, whoever spent them. */
-  #forceOpensAt: Instant | undefined
 
   constructor(parts: LoopParts) {
     this.#parts = parts
@@ -67,11 +73,11 @@ export class RefreshLoop {
       if (this.#stillNeeded(lease)) {
         const refreshes = this.#demands.takeRefreshes()
         const began = instantNow(this.#parts.clock)
-        const answer = await this.#fetch(call, lease) // getAccessToken()
+        const answer = notOver(await this.#fetch(call, lease), began, this.#parts.clock) // getAccessToken()
         if (this.#closing.signal.aborted) break
         if (answer.granted)
           await this.#granted(call, lease, answer, began, refreshes) // accessToken = ...
-        else this.#refused(call, answer, refreshes)
+        else await this.#refused(call, lease, answer, refreshes)
       }
       if (lease) await store.release(lease)
     }
@@ -94,6 +100,14 @@ export class RefreshLoop {
   /** An operator's refresh. */
   refresh(demand: Refresh): void {
     this.#demands.addRefresh(demand)
+    // At once, also while a call is in flight: what a limit forbids need not wait for it.
+    this.#judgeRefreshes()
+    this.#wake()
+  }
+
+  /** Whoever asked waits no more. */
+  cancel(id: number): void {
+    this.#demands.cancel(id)
     this.#wake()
   }
 
@@ -120,7 +134,8 @@ export class RefreshLoop {
         this.#stale = false
         this.#adopt(await store.load())
       }
-      this.#judge()
+      this.#judgeRefreshes()
+      this.#judgeRejects()
       const call = this.#plan()
       if (reached(call.at, clock)) return call
       await this.#sleep(call.at)
@@ -152,33 +167,39 @@ export class RefreshLoop {
     return { at: laterOf(due, soonest), forced: false, asker: 'schedule' }
   }
 
-  /** Answers the demands that are met already or can't be met in time. */
-  #judge(): void {
+  /** A refresh beyond a limit fails at once; the floor is no limit. */
+  #judgeRefreshes(): void {
+    const { account, clock, issuer } = this.#parts
+    const { spent, wait } = this.#state
+    const limit = wait?.why === 'limit' && !reached(wait.until, clock) ? wait.until : undefined
+    const opens = limit ?? schedule.budgetOpensAt(spent, 'caller', clock, issuer.limits)
+    this.#demands.judgeRefreshes(({ calls }) => {
+      const from = opens ?? this.#forcedFrom(calls)
+      return from ? fetchLimit(account.id, from, this.#cause()) : 'waits'
+    })
+  }
+
+  /** Answers the rejects whose token was replaced, and those that can't be met in time. */
+  #judgeRejects(): void {
     const { account, clock, issuer } = this.#parts
     const { token, spent, wait, lastFailure } = this.#state
-    const generation = token?.generation ?? 0
     const budget = schedule.budgetOpensAt(spent, 'caller', clock, issuer.limits)
-    const limit = wait?.why === 'limit' && !reached(wait.until, clock) ? wait.until : undefined
-    this.#demands.judgeRefreshes(({ calls }) => {
-      const opens = limit ?? budget ?? this.#forcedFrom(calls)
-      return opens ? fetchLimit(account.id, opens, this.#cause()) : 'waits'
-    })
     const { at } = this.#plan()
-    this.#demands.judgeRejects((reject) => {
-      if (reject.generation < generation) return 'served'
+    const operator = wait?.why === 'operator' && lastFailure?.failure.retryable === false
+    this.#demands.judgeRejects(({ generation, until }) => {
+      if (generation < (token?.generation ?? 0)) return 'served'
       const opens = budget ?? (this.#demands.forceNext ? this.#forcedFrom(1) : undefined)
       if (opens) return tokenRefused(account.id, opens, this.#cause())
-      const hopeless =
-        at.mono > reject.until.mono || (wait?.why === 'operator' && lastFailure?.failure.retryable === false)
-      return hopeless ? tokenRefused(account.id, at, this.#cause()) : 'waits'
+      return operator || at.mono > until.mono ? tokenRefused(account.id, at, this.#cause()) : 'waits'
     })
   }
 
   #forcedFrom(calls: number): Instant | undefined {
     const { clock, issuer } = this.#parts
     if (!issuer.limits.force) return undefined
-    if (this.#forceOpensAt && !reached(this.#forceOpensAt, clock)) return this.#forceOpensAt
-    return schedule.forceOpensAt(this.#state.spent, calls, clock, issuer.limits)
+    const { forceOpensAt, spent } = this.#state
+    if (forceOpensAt && !reached(forceOpensAt, clock)) return forceOpensAt
+    return schedule.forceOpensAt(spent, calls, clock, issuer.limits)
   }
 
   #cause(): Failure | undefined {
@@ -252,17 +273,21 @@ export class RefreshLoop {
     else this.#demands.judgeRejects(() => tokenRefused(account.id, undefined, undefined))
   }
 
-  #refused({ forced }: Call, refusal: Refusal, refreshes: readonly Refresh[]): void {
-    const { account, clock, issuer, random, journal, publish } = this.#parts
+  async #refused(
+    { forced }: Call,
+    lease: Lease,
+    refusal: Refusal,
+    refreshes: readonly Refresh[],
+  ): Promise<void> {
+    const { account, clock, issuer, store, random, journal, publish } = this.#parts
+    if (refusal.sent === false) this.#state = { ...this.#state, spent: await store.refund(lease, forced) }
     const live = this.#state.expires !== undefined && !reached(this.#state.expires, clock)
-    const after = afterRefusal(this.#state, refusal, account, issuer.limits, clock, random)
-    if (forced && refusal.wait.why === 'limit') {
-      // The limit of forced calls says nothing about normal ones: the schedule stays as it was.
-      this.#forceOpensAt = after.due
-      this.#state = { ...after, due: this.#state.due, wait: this.#state.wait, failures: this.#state.failures }
-    } else {
-      this.#state = after
-    }
+    const before = this.#state
+    const after = afterRefusal(before, refusal, account, issuer.limits, clock, random)
+    const ofTheDay = refusal.wait.why === 'limit' && refusal.wait.ms === 'day'
+    // The day's limit of forced calls says nothing about normal ones: the schedule stays as it was.
+    const keeps = { due: before.due, wait: before.wait, failures: before.failures, forceOpensAt: after.due }
+    this.#state = forced && ofTheDay ? { ...after, ...keeps } : after
     publish(this.#state, 'failure')
     const failure = after.lastFailure?.failure ?? refusal.failure
     journal.failed(failure, this.#state.due, live)

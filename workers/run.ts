@@ -70,6 +70,8 @@ export async function runRefresher(
         return loops.get(message.account)?.reject(message.id, message.generation)
       case 'refresh':
         return loops.get(message.account)?.refresh(message)
+      case 'cancel':
+        return loops.get(message.account)?.cancel(message.id)
       case 'look':
         alarm.check()
         return loops.get(message.account)?.look()

@@ -104,6 +104,16 @@ export function spend(spent: Spent, forced: boolean, clock: Clock, limits: Limit
   }
 }
 
+/** Takes back a call that never left. The floor still counts from it; a forced one was allowed, so none was near. */
+export function refund(spent: Spent, forced: boolean): Spent {
+  return {
+    ...spent,
+    calls: Math.max(0, spent.calls - 1),
+    forced: Math.max(0, spent.forced - (forced ? 1 : 0)),
+    lastForced: forced ? undefined : spent.lastForced,
+  }
+}
+
 /** Who asks for a call: the schedule may spend the whole budget, others all but its reserve. */
 export type Asker = 'schedule' | 'caller'
 

@@ -38,16 +38,37 @@ export async function deadPort(): Promise<number> {
 }
 
 /** Takes connections and never says a word, as a host behind a broken load balancer. */
-export async function silentHost(): Promise<{ readonly url: string; readonly connections: () => number }> {
+export interface SilentHost {
+  readonly url: string
+  readonly port: number
+  readonly connections: () => number
+  /** Resolves when none of its connections is open any more. */
+  readonly left: () => Promise<void>
+}
+
+export async function silentHost(): Promise<SilentHost> {
   let connections = 0
+  const open = new Set<object>()
+  let onLeft = (): void => undefined
   const server = createNetServer((socket) => {
     connections += 1
+    open.add(socket)
+    socket.on('close', () => {
+      open.delete(socket)
+      if (open.size === 0) onLeft()
+    })
+    socket.resume()
     socket.on('error', () => socket.destroy())
     cleanUp(() => socket.destroy())
   })
   const port = await listening(server)
   cleanUp(() => server.close())
-  return { url: `http://127.0.0.1:${String(port)}`, connections: () => connections }
+  return {
+    url: `http://127.0.0.1:${String(port)}`,
+    port,
+    connections: () => connections,
+    left: () => new Promise((resolve) => (open.size === 0 ? resolve() : (onLeft = resolve))),
+  }
 }
 
 async function listening(server: ReturnType<typeof createNetServer>): Promise<number> {

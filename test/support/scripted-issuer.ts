@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/clock.js'
-import type { Answer } from '../../workers/providers/provider.js'
+import type { Answer, Refusal } from '../../workers/providers/provider.js'
 import type { Issuer } from '../../workers/issuer.js'
 import type { Limits } from '../../workers/schedule.js'
 
@@ -67,7 +67,7 @@ export class ScriptedIssuer implements Issuer {
 
 export function transient(
   code: 'ERR_CONNECTION' | 'ERR_TIMEOUT' | 'ERR_BAD_ANSWER' | 'ERR_CLOSED' = 'ERR_CONNECTION',
-): Answer {
+): Refusal {
   return { granted: false, failure: { code, message: 'scripted', retryable: true }, wait: { why: 'backoff' } }
 }
 

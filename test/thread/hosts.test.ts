@@ -1,9 +1,17 @@
 import { pbkdf2 } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/clock.js'
+import { readConfig } from '../../src/config.js'
 import type { TokenThreadError } from '../../src/errors.js'
 import type { TokenThreadOptions } from '../../src/options.js'
+import type { Addresses } from '../../src/protocol.js'
+import { systemRuntime } from '../../src/runtime.js'
+import type { Spawn } from '../../src/thread.js'
 import { TokenThread } from '../../src/token-thread.js'
+import { AddressBook } from '../../workers/addresses.js'
+import { httpIssuer } from '../../workers/issuer.js'
+import { fate, MORTAL_WORKER } from '../support/channel.js'
 import { cleanUp } from '../support/cleanup.js'
 import { deadPort, proxy, silentHost } from '../support/proxy.js'
 import { APP_ID, next, optionsFor, simulator, threadOn } from '../support/simulated.js'
@@ -67,6 +75,67 @@ describe('several base URLs', () => {
     const error = await firstFailure(optionsFor(sim, { baseUrl: dead }))
     expect(error).toMatchObject({ code: 'ERR_CONNECTION' })
     expect(error.message).toContain('ECONNREFUSED')
+  })
+})
+
+describe('a host that never finishes the TLS handshake', () => {
+  it.each(['directly', 'through a proxy'])('costs a timed-out call and no socket, %s', async (how) => {
+    const sim = await simulator()
+    const silent = await silentHost()
+    const tunnel = how === 'directly' ? {} : { proxy: (await proxy()).url }
+    const tokens = new TokenThread(
+      optionsFor(sim, { baseUrl: `https://127.0.0.1:${String(silent.port)}`, timeout: 150, ...tunnel }),
+    )
+    cleanUp(() => tokens.close())
+    const { code } = await new Promise<TokenThreadError>((resolve) => {
+      void tokens.ready().catch((error: unknown) => error)
+      let failures = 0
+      tokens.on('failure', (error) => ++failures === 3 && resolve(error))
+    })
+    expect(code).toBe('ERR_CONNECTION')
+    expect(silent.connections()).toBeGreaterThanOrEqual(3)
+    await tokens.close()
+    await silent.left()
+  })
+})
+
+describe('the addresses of a host name', () => {
+  it('are used at once when they are known; where none connects, those that the lookup brings are tried in the same call', async () => {
+    const sim = await simulator()
+    const { port } = new URL(sim.url)
+    const baseUrl = `http://localhost:${port}`
+    const [account] = readConfig(optionsFor(sim, { baseUrl }), {}).accounts
+    const learned: Addresses[] = []
+    // Nobody listens on this address of the loopback net.
+    const stale = { localhost: [{ address: '127.99.99.99', family: 4 }] }
+    const book = new AddressBook(stale, (addresses) => learned.push(addresses))
+    const answer = await httpIssuer(account, book, systemClock).fetch(false, new AbortController().signal)
+    expect(answer).toMatchObject({ granted: true })
+    expect(sim.counters(APP_ID).tokenCalls).toBe(1)
+    expect(learned.at(-1)?.localhost?.map(({ address }) => address)).toContain('127.0.0.1')
+    expect(book.known('localhost')).toEqual(learned.at(-1)?.localhost)
+  })
+
+  it('outlive the thread: the next one need not look them up', async () => {
+    const sim = await simulator()
+    const starts: Addresses[] = []
+    const runtime = {
+      spawn: (...[start, url, onExit]: Parameters<Spawn>) => {
+        starts.push(start.addresses)
+        return systemRuntime.spawn(start, url, onExit)
+      },
+    }
+    const tokens = await threadOn(
+      sim,
+      { baseUrl: `http://localhost:${new URL(sim.url).port}`, workerUrl: MORTAL_WORKER },
+      runtime,
+    )
+    const { kill, alive } = fate()
+    const reborn = alive()
+    kill('exit')
+    await reborn
+    expect(starts.map((addresses) => Object.keys(addresses))).toEqual([[], ['localhost']])
+    expect(tokens.status()).toMatchObject({ state: 'valid', restarts: 1 })
   })
 })
 

@@ -88,6 +88,12 @@ describe('bad options', () => {
     [{ ...GOOD, baseUrl: ['https://a', 5] }, /baseUrl\[1\]/],
     [{ ...GOOD, baseUrl: 'https://a?b=c' }, /baseUrl must not have a query/],
     [{ ...GOOD, baseUrl: 'https://u:p@a' }, /baseUrl must not hold credentials/],
+    [{ ...GOOD, baseUrl: null }, /baseUrl must be a whole URL/],
+    [{ ...GOOD, retry: null }, /retry must be an object/],
+    [{ ...GOOD, accounts: null }, /accounts must be an array/],
+    [{ ...GOOD, proxy: 'http://u:100%zz@h' }, /proxy has credentials with a stray %/],
+    [{ ...GOOD, workerUrl: 'file://server/w.js' }, /workerUrl names no local file/],
+    [{ ...GOOD, workerUrl: 'file:///a%2Fb.js' }, /workerUrl names no local file/],
     [{ ...GOOD, refreshAhead: 300_001 }, /refreshAhead is 300001, more than 300000.*stable/],
     [{ ...GOOD, refreshAhead: 0 }, /refreshAhead is 0/],
     [{ ...GOOD, refreshAhead: '200' }, /refreshAhead must be a number of milliseconds/],
@@ -131,7 +137,10 @@ describe('bad options', () => {
     expect(messageOf(options)).toMatch(message)
   })
 
-  it('never show the proxy’s password', () => {
+  it('never show a password', () => {
+    const url = messageOf({ ...GOOD, baseUrl: 'ftp://u:pass-word@h' })
+    expect(url).toMatch(/^baseUrl must be a whole URL/)
+    expect(url).not.toContain('pass-word')
     const message = messageOf({ ...GOOD, proxy: 'socks9://user:pass-word@x' })
     expect(message).toMatch(/^proxy must be a whole URL/)
     expect(message).not.toContain('pass-word')
@@ -164,20 +173,39 @@ describe('good options', () => {
     expect(readConfig(options, {}).accounts).toHaveLength(1)
   })
 
+  it('name each base URL once', () => {
+    const baseUrl = ['https://a', 'https://a/', 'https://b']
+    expect(readConfig({ ...GOOD, baseUrl }, {}).accounts[0].baseUrls).toEqual(['https://a/', 'https://b/'])
+  })
+
   it('given for all are each account’s defaults', () => {
     const { accounts } = readConfig(
       {
         logger: false,
         timeout: 5_000,
+        retry: { minDelay: 2_000, maxDelay: 9_000 },
         endpoint: 'classic',
         accounts: [
           { appId: 'a', appSecret: 'x' },
-          { id: 'b', appId: 'wxb', appSecret: 'y', timeout: 7_000, endpoint: 'stable' },
+          {
+            id: 'b',
+            appId: 'wxb',
+            appSecret: 'y',
+            timeout: 7_000,
+            endpoint: 'stable',
+            retry: { minDelay: 3_000 },
+          },
         ],
       },
       {},
     )
     expect(accounts[0]).toMatchObject({ id: 'a', timeout: 5_000, endpoint: 'classic' })
-    expect(accounts[1]).toMatchObject({ id: 'b', appId: 'wxb', timeout: 7_000, endpoint: 'stable' })
+    expect(accounts[1]).toMatchObject({
+      id: 'b',
+      appId: 'wxb',
+      timeout: 7_000,
+      endpoint: 'stable',
+      retry: { minDelay: 3_000, maxDelay: 9_000 },
+    })
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { TokenThread } from '../../src/token-thread.js'
 import { failureOf, outcomeOf } from '../support/outcome.js'
 import {
   CLASSIC,
@@ -17,6 +18,20 @@ const SPACING = 31_000
 
 const classic = (): VirtualSystem =>
   new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
+
+/** As a caller in JavaScript has it. */
+function untyped(tokens: TokenThread): {
+  readonly refresh: (options: unknown) => unknown
+  readonly ready: (options: unknown) => unknown
+} {
+  const call =
+    (name: string) =>
+    (options: unknown): unknown => {
+      const method: unknown = Reflect.get(tokens, name)
+      return typeof method === 'function' ? Reflect.apply(method, tokens, [options]) : undefined
+    }
+  return { refresh: call('refresh'), ready: call('ready') }
+}
 
 describe('reject', () => {
   it('answers a thousand at once with one normal call', async () => {
@@ -255,6 +270,50 @@ describe('refresh', () => {
     expect((await tokens.refresh()).generation).toBeGreaterThan(0)
   })
 
+  it('fails at once beyond a limit, also while a call is in flight', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    await tokens.refresh()
+    await system.clock.advance(2_000)
+    system.issuer.script.push(() => new Promise(() => undefined))
+    void tokens.reject(tokens.get())
+    await settle()
+    expect(system.issuer.inFlight).toBe(1)
+    const refreshed = outcomeOf(tokens.refresh())
+    await settle()
+    expect(refreshed.error).toMatchObject({ code: 'ERR_FETCH_LIMIT' })
+  })
+
+  it('is not sent any more when nobody waits for it', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system, { retry: { minDelay: 5_000 } })
+    const controller = new AbortController()
+    const refreshed = outcomeOf(tokens.refresh({ signal: controller.signal }))
+    await settle()
+    controller.abort()
+    await system.clock.advance(10_000)
+    expect(refreshed.settled).toBe(true)
+    expect(system.issuer.calls).toHaveLength(1)
+  })
+
+  it('is refused with options that are none', async () => {
+    const tokens = await started(new VirtualSystem())
+    const bad: [unknown, RegExp][] = [
+      [{ revok: true }, /revok is no option/],
+      [{ revoke: 'yes' }, /revoke must be true or false/],
+      [{ signal: 'x' }, /signal must be an AbortSignal/],
+      [null, /refresh must be an object/],
+    ]
+    for (const [options, message] of bad) {
+      const error = await failureOf(() => untyped(tokens).refresh(options))
+      expect(error.code).toBe('ERR_OPTIONS')
+      expect(error.message).toMatch(message)
+    }
+    const error = await failureOf(() => untyped(tokens).ready({ signal: 'x' }))
+    expect(error.message).toMatch(/signal must be an AbortSignal/)
+  })
+
   it('waits for the floor: it is no limit', async () => {
     const system = classic()
     const tokens = await started(system, { retry: { minDelay: 3_000 } })
@@ -340,6 +399,18 @@ describe('revoke', () => {
     expect(forced).toHaveLength(2)
     expect((forced[1]?.mono ?? 0) - (forced[0]?.mono ?? 0)).toBeGreaterThanOrEqual(30_000)
     expect(system.clock.holds).toBe(0)
+  })
+
+  it('does not stop half-way at a failure that passes', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    const revoked = outcomeOf(tokens.refresh({ revoke: true }))
+    await settle()
+    system.issuer.script.push(transient('ERR_TIMEOUT'))
+    await system.clock.advance(3 * SPACING)
+    expect(revoked.value?.generation).toBe(tokens.current?.generation)
+    expect(tokens.status().forcedToday).toBe(3)
   })
 
   it('sends nothing where the day allows only one more', async () => {

@@ -25,7 +25,8 @@ beforeEach(() => {
       drains += 1
       for (const state of posted.splice(0)) held.take(state)
     },
-    newer: ({ accessToken }) => heard.push(accessToken),
+    // It may be said again.
+    live: ({ accessToken }) => heard.at(-1) === accessToken || heard.push(accessToken),
     expired: () => heard.push('expired'),
     missing: () => heard.push('missing'),
   })
@@ -116,6 +117,25 @@ describe('a token', () => {
     expect(held.read()).not.toBe(first)
     expect(held.read()?.expiresAt).toBe(clock.now() + 60_000)
     expect(heard).toEqual(['same'])
+  })
+
+  it('may end again after its expiry was corrected', () => {
+    held.take(state('same', 1))
+    clock.step(LIFE)
+    expect(held.read()).toBeUndefined()
+    held.take(state('same', 1))
+    expect(held.read()?.accessToken).toBe('same')
+    clock.block(LIFE)
+    expect(held.read()).toBeUndefined()
+    expect(heard.filter((what) => what === 'expired')).toHaveLength(2)
+  })
+
+  it('has not ended where the next one is waiting behind a blocked event loop', async () => {
+    held.take(state('first', 1, 50_000))
+    clock.block(60_000)
+    posted.push(state('second', 2))
+    await clock.advance(0)
+    expect(heard).toEqual(['first', 'second'])
   })
 
   it('ends once, by the alarm or by a read', async () => {

@@ -139,6 +139,64 @@ describe('a dead thread', () => {
     expect(warning?.message).toContain('appSecret=***')
   })
 
+  it('may be refused its successor by the system: that is tried again', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    const spawn = system.runtime.spawn
+    system.runtime.spawn = () => {
+      system.spawned += 1
+      if (system.spawned === 3) system.runtime.spawn = spawn
+      throw new Error('EAGAIN')
+    }
+    await system.kill()
+    await system.clock.advance(10_000)
+    expect(system.starts).toHaveLength(2)
+    expect(tokens.status()).toMatchObject({ state: 'valid', restarts: 4 })
+  })
+
+  it('does not end start at once: one death may pass', async () => {
+    const system = new VirtualSystem()
+    const start = outcomeOf(started(system))
+    void system.kill(new Error('at birth'))
+    await system.clock.advance(5_000)
+    expect(start.value?.status()).toMatchObject({ state: 'valid', restarts: 1 })
+    expect(system.starts).toHaveLength(2)
+  })
+
+  it('is asked once, though the question came before it was ready', async () => {
+    const system = new VirtualSystem((_account, clock) => new ScriptedIssuer(CLASSIC, clock))
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    const spawn = system.runtime.spawn
+    let refreshed: ReturnType<typeof outcomeOf<unknown>> | undefined
+    system.runtime.spawn = (start, url, onExit) => {
+      const thread = spawn(start, url, onExit)
+      queueMicrotask(() => (refreshed = outcomeOf(tokens.refresh())))
+      return thread
+    }
+    await system.kill()
+    await system.clock.advance(30_000)
+    expect(refreshed?.value).toMatchObject({ accessToken: 'token-2' })
+    expect(system.issuer.calls).toHaveLength(2)
+  })
+
+  it('over and over is told once, then counted', async () => {
+    const system = new VirtualSystem()
+    const logger = keepingLogger()
+    await started(system, { logger })
+    for (let i = 0; i < 12; i++) {
+      await system.kill()
+      await system.clock.advance(31_000)
+    }
+    expect(logger.lines.filter(({ level }) => level !== 'info')).toHaveLength(1)
+    await system.clock.advance(600_000)
+    await system.kill()
+    await settle()
+    const again = logger.lines.filter(({ level }) => level !== 'info')
+    expect(again).toHaveLength(2)
+    expect(again[1]?.fields).toMatchObject({ repeated: 11 })
+  })
+
   it('lets start fail when it never came so far as to be ready', async () => {
     const system = new VirtualSystem()
     const spawn = system.runtime.spawn
@@ -147,7 +205,11 @@ describe('a dead thread', () => {
       setImmediate(() => onExit({ exitCode: 1, error: new Error('Cannot find module') }))
       return { ...thread, port: new MessageChannel().port1 }
     }
-    const error = await failureOf(() => started(system))
+    const start = outcomeOf(started(system))
+    await system.clock.advance(5_000)
+    const error = await failureOf(() =>
+      Promise.reject(start.error instanceof Error ? start.error : new Error('none')),
+    )
     expect(error.code).toBe('ERR_THREAD')
     expect(error.message).toContain('workerUrl')
     expect(system.clock.holds).toBe(0)

@@ -9,6 +9,7 @@ import {
   STABLE,
   transient,
 } from '../support/scripted-issuer.js'
+import { outcomeOf } from '../support/outcome.js'
 import { ACCOUNT } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { VirtualSystem } from '../support/virtual-system.js'
@@ -113,6 +114,7 @@ async function live(
   try {
     await settle()
     let old = 'none'
+    let waiting = outcomeOf(tokens.ready())
     for (const action of script) {
       const current = tokens.current?.accessToken
       switch (action.do) {
@@ -148,8 +150,14 @@ async function live(
           break
       }
       check(system, tokens)
+      if (waiting.settled) waiting = outcomeOf(tokens.ready())
       await settle()
       check(system, tokens)
+      // Nobody waits for what is there.
+      if (tokens.current) {
+        await settle()
+        expect(waiting.settled).toBe(true)
+      }
     }
   } finally {
     await tokens.close()

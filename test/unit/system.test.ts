@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Answer } from '../../workers/providers/provider.js'
 import { keepingLogger } from '../support/log.js'
 import { failureOf, outcomeOf } from '../support/outcome.js'
 import {
@@ -178,6 +179,36 @@ describe('failures', () => {
     expect(tokens.status()).toMatchObject({ state: 'valid', fetchesToday: 1 })
   })
 
+  it('takes a token that had ended when it came for a failure, and backs off', async () => {
+    const system = new VirtualSystem()
+    system.random = 0.999
+    const tokens = constructed(system, { retry: { minDelay: 1, maxDelay: 60_000 } })
+    const codes: string[] = []
+    tokens.on('failure', ({ code }) => codes.push(code))
+    await settle()
+    const slow = async (): Promise<Answer> => {
+      system.clock.block(1_300)
+      return Promise.resolve(system.issuer.grant(1_000))
+    }
+    system.issuer.otherwise = slow
+    await system.clock.advance(7_200_000 + HOUR)
+    expect(tokens.status().state).toBe('expired')
+    expect(new Set(codes)).toEqual(new Set(['ERR_BAD_ANSWER']))
+    expect(system.issuer.calls.length).toBeLessThan(200)
+  })
+
+  it('does not spend the day on calls that never left', async () => {
+    const system = classic()
+    const tokens = await started(system, { endpoint: 'classic', retry: { minDelay: 1_000, maxDelay: 5_000 } })
+    system.issuer.otherwise = { ...transient(), sent: false }
+    await system.clock.advance(11 * HOUR)
+    expect(system.issuer.calls.length).toBeGreaterThan(2_000)
+    expect(tokens.status().fetchesToday).toBe(1)
+    system.issuer.otherwise = () => system.issuer.grant()
+    await system.clock.advance(MINUTE)
+    expect(tokens.status()).toMatchObject({ state: 'valid', fetchesToday: 2 })
+  }, 60_000)
+
   it('tells a repeated failure once, and says when it is over', async () => {
     const system = new VirtualSystem()
     const logger = keepingLogger()
@@ -224,6 +255,19 @@ describe('clocks', () => {
     await settle()
     expect(tokens.get()).toBe('token-2')
     expect(tokens.status().expiresAt).toBe(system.clock.now() + 7_200_000)
+  })
+
+  it('lets whoever waits have the same token whose expiry was corrected', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    const { expiresAt = 0 } = tokens.status()
+    system.clock.step(3 * HOUR)
+    const ready = outcomeOf(tokens.ready())
+    system.issuer.otherwise = () => system.issuer.same('token-1', expiresAt + 3 * HOUR - system.clock.now())
+    await system.clock.advance(1_000)
+    expect(tokens.get()).toBe('token-1')
+    expect(ready.value?.accessToken).toBe('token-1')
+    expect(system.clock.holds).toBe(0)
   })
 
   it('refreshes within 30 s of waking from suspend', async () => {

@@ -98,6 +98,24 @@ describe('an answer', () => {
     },
   )
 
+  it.each([
+    JSON.stringify({ granted: false }),
+    JSON.stringify({ granted: true, accessToken: 'abc', life: 1 }),
+    {
+      granted: false,
+      failure: { code: 'ERR_CLOSED', message: 'x', retryable: false },
+      wait: { why: 'limit', ms: 1e300 },
+    },
+    JSON.stringify({ ok: false, refusal: { granted: false } }),
+    JSON.stringify({ __proto__: null, constructor: 1 }),
+  ])('%s that looks like our own is only unusable', (body) => {
+    expect(read(body)).toMatchObject({
+      granted: false,
+      failure: { code: 'ERR_BAD_ANSWER', retryable: true },
+      wait: { why: 'backoff' },
+    })
+  })
+
   it('of any bytes neither throws nor shows its bytes', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string()), (body) => {
@@ -135,6 +153,8 @@ describe('a refusal', () => {
     const { failure } = refusal(41004, 'bad secret: the secret\u001b[31m')
     expect(failure.message).not.toContain('the secret')
     expect(failure.message).not.toContain('\u001b')
+    const echoed = refusal(41004, 'GET /cgi-bin/token?secret=the+secret and the%20secret').failure
+    expect(echoed.message).not.toMatch(/the.{1,3}secret/)
   })
 
   it.each([

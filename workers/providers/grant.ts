@@ -29,19 +29,23 @@ export function grantOf(
   return { granted: true, accessToken, life: expiresIn * 1000 }
 }
 
-/** The body as a JSON object, or why it isn't one. Nothing of the body is shown: it may hold a token. */
-export function objectOf(body: Buffer): Record<string, unknown> | Refusal {
+/** What a body says, or why it says nothing. Told apart by our own tag: the body may hold any field. */
+export type Read =
+  | { readonly ok: true; readonly fields: Record<string, unknown> }
+  | { readonly ok: false; readonly refusal: Refusal }
+
+/** The body as a JSON object. Nothing of it is shown: it may hold a token. */
+export function objectOf(body: Buffer): Read {
   let value: unknown
   try {
     value = JSON.parse(body.toString('utf8'))
   } catch {
-    return unusable(body.length === 0 ? 'the body is empty' : `the body (${body.length} bytes) is not JSON`)
+    const what = body.length === 0 ? 'the body is empty' : `the body (${body.length} bytes) is not JSON`
+    return { ok: false, refusal: unusable(what) }
   }
-  return isRecord(value) ? value : unusable(`the body is ${kindOf(value)}, not a JSON object`)
-}
-
-export function isRefusal(value: Record<string, unknown> | Refusal): value is Refusal {
-  return value.granted === false
+  return isRecord(value)
+    ? { ok: true, fields: value }
+    : { ok: false, refusal: unusable(`the body is ${kindOf(value)}, not a JSON object`) }
 }
 
 export function unusable(what: string): Refusal {

@@ -40,6 +40,8 @@ export interface Refusal {
   readonly granted: false
   readonly failure: Failure
   readonly wait: Wait
+  /** False where the request never left: the issuer has not counted it. */
+  readonly sent?: boolean
 }
 
 /** How long the next call waits for: a backoff, an operator (`ms` at least), or a limit (until `ms` are over or the day turns). */

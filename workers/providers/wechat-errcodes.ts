@@ -57,7 +57,7 @@ export const ERRCODES: ReadonlyMap<number, Errcode> = new Map([
     45009,
     {
       meaning: 'daily limit of token calls reached',
-      mend: 'It is tried again when the day turns (UTC+8); clear_quota resets it earlier',
+      mend: 'It is tried again when the day turns (UTC+8)',
       wait: { why: 'limit', ms: 'day' },
     },
   ],

@@ -1,7 +1,7 @@
 import type { Failure } from '../../src/errors.js'
 import { withoutSecrets } from '../../src/errors.js'
 import type { AccountConfig } from '../../src/protocol.js'
-import { grantOf, isRefusal, objectOf, unusable } from './grant.js'
+import { grantOf, objectOf, unusable } from './grant.js'
 import type { Grant, HttpAnswer, Provider, Refusal } from './provider.js'
 import { ERRCODES } from './wechat-errcodes.js'
 
@@ -22,9 +22,9 @@ const LONGEST_ERRMSG = 300
 /** WeChat answers 200 in both cases: only the body tells. */
 export function readWechat(answer: HttpAnswer, account: AccountConfig): Grant | Refusal {
   if (answer.status >= 300 && answer.status < 400) return unusable(`a redirect (HTTP ${answer.status})`)
-  const body = objectOf(answer.body)
-  if (isRefusal(body)) return answer.status === 200 ? body : unusable(`HTTP ${answer.status}`)
-  const { errcode, errmsg, access_token, expires_in } = body
+  const read = objectOf(answer.body)
+  if (!read.ok) return answer.status === 200 ? read.refusal : unusable(`HTTP ${answer.status}`)
+  const { errcode, errmsg, access_token, expires_in } = read.fields
   if (typeof errcode === 'number' && errcode !== 0) return refused(errcode, errmsg, account)
   if (answer.status !== 200) return unusable(`HTTP ${answer.status}`)
   return grantOf(access_token, expires_in, 'access_token', 'expires_in')
@@ -33,9 +33,10 @@ export function readWechat(answer: HttpAnswer, account: AccountConfig): Grant | 
 function refused(errcode: number, errmsg: unknown, account: AccountConfig): Refusal {
   const known = ERRCODES.get(errcode)
   const wait = known?.wait ?? { why: 'backoff' }
-  const said = typeof errmsg === 'string' ? errmsg : ''
+  // It may quote the request, and the request holds the secret.
+  const said = typeof errmsg === 'string' ? withoutSecrets(errmsg, [account.appSecret]) : ''
   const rid = /\brid:\s*([\w-]{1,64})/.exec(said)?.[1]
-  const shown = withoutSecrets(said, [account.appSecret])
+  const shown = said
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, LONGEST_ERRMSG)
     .trim()

@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/clock.js'
-import { spend } from '../schedule.js'
+import { refund, spend } from '../schedule.js'
 import type { Lease, Store, Stored } from './store.js'
 
 /** The store of one process: it lives as long as its thread, and starts from what the last thread knew. */
@@ -14,6 +14,10 @@ export function memoryStore(known: Stored, clock: Clock): Store {
     },
     spend: (_lease, forced, limits) => {
       stored = { ...stored, spent: spend(stored.spent, forced, clock, limits) }
+      return stored.spent
+    },
+    refund: (_lease, forced) => {
+      stored = { ...stored, spent: refund(stored.spent, forced) }
       return stored.spent
     },
     publish: (_lease, token) => {

@@ -14,6 +14,8 @@ export interface Store {
   acquire(): Awaitable<Lease | undefined>
   /** Counts one fetch, under the lease, before it is sent. */
   spend(lease: Lease, forced: boolean, limits: Limits): Awaitable<Spent>
+  /** Gives one fetch back that was counted and never left. */
+  refund(lease: Lease, forced: boolean): Awaitable<Spent>
   /** Writes a token fetched under the lease; false where the lease was lost: then nothing was written. */
   publish(lease: Lease, token: StoredToken): Awaitable<boolean>
   /** An API refused the token of this generation; a newer one clears the mark. */
