@@ -93,6 +93,17 @@ describe('a host that never finishes the TLS handshake', () => {
   })
 })
 
+describe('a host that does not connect in its share of the timeout', () => {
+  it('leaves the rest of it to the next one, within the same call', async () => {
+    const sim = await simulator()
+    const silent = await silentHost()
+    const baseUrl = [`https://127.0.0.1:${String(silent.port)}`, sim.url]
+    const tokens = await threadOn(sim, { baseUrl, timeout: 1_500 })
+    expect(silent.connections()).toBe(1)
+    expect(tokens.status()).toMatchObject({ fetchesToday: 1, failures: 0, lastFailure: undefined })
+  })
+})
+
 describe('the addresses of a host name', () => {
   it('are used at once when they are known; where none connects, those that the lookup brings are tried in the same call', async () => {
     const sim = await simulator()
