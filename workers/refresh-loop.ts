@@ -1,5 +1,5 @@
 import type { Alarm } from '../src/alarm.js'
-import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
+import { type Clock, type Instant, instantNow, later, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
 import type { AccountConfig, AccountState, News } from '../src/protocol.js'
 import {
@@ -16,6 +16,7 @@ import { fetchLimit, tokenRefused } from './failures.js'
 import type { Issuer } from './issuer.js'
 import type { Journal } from './journal.js'
 import type { Answer, Grant, Refusal } from './providers/provider.js'
+import { type Call, Planner } from './planner.js'
 import * as schedule from './schedule.js'
 import type { Lease, Store, Stored } from './stores/store.js'
 
@@ -35,12 +36,6 @@ export interface LoopParts {
   readonly answer: (id: number, failure: Failure | undefined) => void
 }
 
-interface Call {
-  readonly at: Instant
-  readonly forced: boolean
-  readonly asker: schedule.Asker
-}
-
 /**
  * One account's `while (true) { fetch; publish; sleep }`. Everything it touches is handed in: on a virtual clock it
  * runs without a thread, a network or a wait.
@@ -48,6 +43,7 @@ interface Call {
 export class RefreshLoop {
   readonly #parts: LoopParts
   readonly #demands: Demands
+  readonly #planner: Planner
   readonly #closing = new AbortController()
   #state: AccountState
   #wake: () => void = () => undefined
@@ -59,6 +55,7 @@ export class RefreshLoop {
   constructor(parts: LoopParts) {
     this.#parts = parts
     this.#demands = new Demands((id, failure) => parts.answer(id, failure))
+    this.#planner = new Planner(parts.account, parts.issuer.limits, parts.clock, this.#demands)
     this.#state = parts.known ? resumedState(parts.known, parts.clock) : freshState(parts.clock)
   }
 
@@ -101,7 +98,7 @@ export class RefreshLoop {
   refresh(demand: Refresh): void {
     this.#demands.addRefresh(demand)
     // At once, also while a call is in flight: what a limit forbids need not wait for it.
-    this.#judgeRefreshes()
+    this.#planner.judgeRefreshes(this.#state)
     this.#wake()
   }
 
@@ -134,9 +131,7 @@ export class RefreshLoop {
         this.#stale = false
         this.#adopt(await store.load())
       }
-      this.#judgeRefreshes()
-      this.#judgeRejects()
-      const call = this.#plan()
+      const call = this.#planner.plan(this.#state, this.#knockAt)
       if (reached(call.at, clock)) return call
       await this.#sleep(call.at)
     }
@@ -151,59 +146,6 @@ export class RefreshLoop {
         resolve()
       }
     })
-  }
-
-  #plan(): Call {
-    const { account, clock, issuer } = this.#parts
-    const { due, spent, wait } = this.#state
-    const floor = schedule.floorAt(spent, account.retry, clock)
-    const soonest = this.#knockAt ? laterOf(floor, this.#knockAt) : floor
-    if (this.#demands.refreshing)
-      return { at: soonest, forced: issuer.limits.force !== undefined, asker: 'caller' }
-    if (this.#demands.rejected) {
-      const at = wait ? laterOf(soonest, wait.until) : soonest
-      return { at, forced: this.#demands.forceNext, asker: 'caller' }
-    }
-    return { at: laterOf(due, soonest), forced: false, asker: 'schedule' }
-  }
-
-  /** A refresh beyond a limit fails at once; the floor is no limit. */
-  #judgeRefreshes(): void {
-    const { account, clock, issuer } = this.#parts
-    const { spent, wait } = this.#state
-    const limit = wait?.why === 'limit' && !reached(wait.until, clock) ? wait.until : undefined
-    const opens = limit ?? schedule.budgetOpensAt(spent, 'caller', clock, issuer.limits)
-    this.#demands.judgeRefreshes(({ calls }) => {
-      const from = opens ?? this.#forcedFrom(calls)
-      return from ? fetchLimit(account.id, from, this.#cause()) : 'waits'
-    })
-  }
-
-  /** Answers the rejects whose token was replaced, and those that can't be met in time. */
-  #judgeRejects(): void {
-    const { account, clock, issuer } = this.#parts
-    const { token, spent, wait, lastFailure } = this.#state
-    const budget = schedule.budgetOpensAt(spent, 'caller', clock, issuer.limits)
-    const { at } = this.#plan()
-    const operator = wait?.why === 'operator' && lastFailure?.failure.retryable === false
-    this.#demands.judgeRejects(({ generation, until }) => {
-      if (generation < (token?.generation ?? 0)) return 'served'
-      const opens = budget ?? (this.#demands.forceNext ? this.#forcedFrom(1) : undefined)
-      if (opens) return tokenRefused(account.id, opens, this.#cause())
-      return operator || at.mono > until.mono ? tokenRefused(account.id, at, this.#cause()) : 'waits'
-    })
-  }
-
-  #forcedFrom(calls: number): Instant | undefined {
-    const { clock, issuer } = this.#parts
-    if (!issuer.limits.force) return undefined
-    const { forceOpensAt, spent } = this.#state
-    if (forceOpensAt && !reached(forceOpensAt, clock)) return forceOpensAt
-    return schedule.forceOpensAt(spent, calls, clock, issuer.limits)
-  }
-
-  #cause(): Failure | undefined {
-    return this.#state.failures > 0 ? this.#state.lastFailure?.failure : undefined
   }
 
   /** With the lease in hand the store is read again: perhaps another node was faster. */
@@ -262,7 +204,7 @@ export class RefreshLoop {
     if (isNew) journal.refreshed(token, this.#state.due, afterFailures)
     else if (this.#demands.rejected) this.#sameAgain()
     // An issuer whose forced call brings the old token was forced by somebody else a moment ago.
-    const forcedInVain = !isNew && call.forced ? this.#forcedFrom(1) : undefined
+    const forcedInVain = !isNew && call.forced ? this.#planner.forcedFrom(this.#state, 1) : undefined
     this.#demands.answer(refreshes, forcedInVain && fetchLimit(account.id, forcedInVain, undefined))
   }
 
