@@ -93,10 +93,13 @@ function account(own: Fields, path: string, common: Fields): AccountConfig {
     ['stable', 'classic'],
     DEFAULTS.endpoint,
   )
-  const retryOf = (fields: Fields): Fields =>
-    fieldsOf(fields.retry === undefined ? {} : fields.retry, `${path}retry.`, ['minDelay', 'maxDelay'])
-  const retry = { ...retryOf(common), ...retryOf(own) }
-  const minDelay = check.duration(retry.minDelay, `${path}retry.minDelay`, DEFAULTS.minDelay)
+  const ownRetry = retryOf(own.retry, `${path}retry.`)
+  const commonRetry = retryOf(common.retry, 'retry.')
+  const minDelay = check.duration(
+    ownRetry.minDelay ?? commonRetry.minDelay,
+    `${path}retry.minDelay`,
+    DEFAULTS.minDelay,
+  )
   return {
     id: check.text(own.id, `${path}id`) ?? appId,
     appId,
@@ -104,10 +107,17 @@ function account(own: Fields, path: string, common: Fields): AccountConfig {
     endpoint,
     baseUrls: baseUrlsOf(pick('baseUrl'), `${path}baseUrl`),
     refreshAhead: refreshAheadOf(pick('refreshAhead'), `${path}refreshAhead`, endpoint),
-    retry: { minDelay, maxDelay: maxDelayOf(retry.maxDelay, `${path}retry.maxDelay`, minDelay) },
+    retry: {
+      minDelay,
+      maxDelay: maxDelayOf(ownRetry.maxDelay ?? commonRetry.maxDelay, `${path}retry.maxDelay`, minDelay),
+    },
     timeout: check.duration(pick('timeout'), `${path}timeout`, DEFAULTS.timeout),
     proxy: proxyOf(pick('proxy'), `${path}proxy`),
   }
+}
+
+function retryOf(value: unknown, path: string): Fields {
+  return value === undefined ? {} : fieldsOf(value, path, ['minDelay', 'maxDelay'])
 }
 
 function credential(value: unknown, path: string, variable: string): string {
@@ -169,7 +179,8 @@ function proxyOf(value: unknown, path: string): string | undefined {
   if (value === undefined) return undefined
   const url = check.url(value, path, ['http:', 'https:'], 'hide')
   try {
-    decodeURIComponent(url.username + url.password)
+    decodeURIComponent(url.username)
+    decodeURIComponent(url.password)
   } catch {
     throw optionError(`${path} has credentials with a stray %: percent-encode them`)
   }

@@ -73,16 +73,21 @@ export function assertNever(value: never): never {
   throw new Error(`not handled: ${JSON.stringify(value)}`)
 }
 
-/** Replaces secrets in a text that others wrote (an errmsg, a system error) before it is shown; as in a URL, too. */
+/** Replaces secrets in a text that others wrote (an errmsg, a system error) before it is shown. It never throws. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   return secrets
-    .flatMap((secret) => [
-      secret,
-      encodeURIComponent(secret),
-      new URLSearchParams({ s: secret }).toString().slice(2),
-    ])
-    .filter((secret) => secret !== '')
+    .flatMap(formsOf)
+    .sort((a, b) => b.length - a.length)
     .reduce((safe, secret) => safe.split(secret).join('***'), text)
+}
+
+/** How a secret may be quoted: as it is, from a URL, from a JSON body. */
+function formsOf(secret: string): string[] {
+  // An unpaired surrogate, which encodeURIComponent refuses, becomes U+FFFD.
+  const wellFormed = Buffer.from(secret).toString()
+  const query = new URLSearchParams({ s: secret }).toString().slice(2)
+  const forms = [secret, encodeURIComponent(wellFormed), query, JSON.stringify(secret).slice(1, -1)]
+  return forms.filter((form) => form !== '')
 }
 
 /** What a thrown value says, for a message of ours. */

@@ -59,12 +59,7 @@ export class HeldToken {
     const taken = { token: new Token(token), expires, marginAt: due.wall }
     this.#held = taken
     this.#lookAt = -Infinity
-    this.#cancelExpiry?.()
-    this.#cancelExpiry = this.#alarm.set(expires, () => {
-      // A blocked event loop comes here first, with the next token already waiting.
-      this.#events.drain()
-      this.#checkExpiry()
-    })
+    this.#awaitExpiry(expires)
     if (!reached(expires, this.#clock)) this.#isLive(taken.token)
   }
 
@@ -96,8 +91,20 @@ export class HeldToken {
 
   #isLive(token: Token): void {
     // It may end again after its expiry was corrected.
-    if (this.#expiredGeneration === token.generation) this.#expiredGeneration = 0
+    if (this.#expiredGeneration === token.generation) {
+      this.#expiredGeneration = 0
+      if (this.#held) this.#awaitExpiry(this.#held.expires)
+    }
     this.#events.live(token)
+  }
+
+  #awaitExpiry(expires: Instant): void {
+    this.#cancelExpiry?.()
+    this.#cancelExpiry = this.#alarm.set(expires, () => {
+      // A blocked event loop comes here first, with the next token already waiting.
+      this.#events.drain()
+      this.#checkExpiry()
+    })
   }
 
   #checkExpiry(): void {

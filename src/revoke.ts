@@ -6,8 +6,8 @@ import { Waiters } from './waiters.js'
 
 /** ms; forced calls are spaced by less than this: what says to wait longer is the day's limit. */
 const LONGEST_SPACING = 120_000
-/** Of the second call. */
-const MOST_FAILURES = 5
+/** Of the second call; the first attempt only learns how long the spacing is. */
+const MOST_ATTEMPTS = 5
 
 /**
  * Makes a leaked token void: WeChat's page says that this takes two forced calls, 30 s apart. Both must be within the
@@ -21,15 +21,14 @@ export async function revoke(
   signal: AbortSignal | undefined,
 ): Promise<Token> {
   await forced(2)
-  for (let failures = 0; ;) {
+  for (let attempts = 1; ; attempts++) {
     try {
       return await forced(1)
     } catch (error) {
-      // Half revoked is not revoked: what may pass is tried again, within reason.
-      if (!(error instanceof TokenThreadError) || !error.retryable || failures >= MOST_FAILURES) throw error
+      // Half revoked is not revoked: the spacing is waited for, and what may pass is tried again, within reason.
+      if (!(error instanceof TokenThreadError) || !error.retryable || attempts >= MOST_ATTEMPTS) throw error
       const wait = error.code === 'ERR_FETCH_LIMIT' ? (error.retryAt ?? Infinity) - clock.now() : floor
       if (wait > LONGEST_SPACING) throw error
-      if (error.code !== 'ERR_FETCH_LIMIT') failures += 1
       await sleep(Math.max(wait, floor), clock, alarm, signal)
     }
   }

@@ -25,10 +25,18 @@ export interface SupervisorEvents {
   /** A thread is there: what was asked of the last one and not answered must be asked again. */
   ready(): void
   log(record: LogRecord): void
-  /** `worked`: it had come so far as to be ready. */
-  died(reason: RestartReason, error: TokenThreadError, worked: boolean): void
+  died(death: Death): void
 }
 type FailureOf<T> = Extract<FromRefresher, { type: T; failure: unknown }>['failure']
+
+export interface Death {
+  readonly reason: RestartReason
+  readonly error: TokenThreadError
+  /** Deaths since the last thread that was sound, this one among them. */
+  readonly inARow: number
+  /** Of these at the end, threads that never came so far as to be ready. */
+  readonly unready: number
+}
 
 export type RestartReason = 'crashed' | 'exited' | 'out of memory' | 'hung' | 'another protocol'
 
@@ -59,6 +67,8 @@ export class Supervisor {
   #isReady = false
   /** Deaths in a row, of threads that were not sound yet. */
   #deaths = 0
+  /** Deaths in a row, of threads that were not even ready. */
+  #unready = 0
   /** Why we ended it ourselves. */
   #condemned: RestartReason | undefined
   #cancelRestart: Cancel | undefined
@@ -199,13 +209,15 @@ export class Supervisor {
     const worked = this.#isReady
     this.#isReady = false
     this.restarts += 1
+    this.#unready = worked ? 0 : this.#unready + 1
     this.#deaths = clock.monotonic() - this.#startedAt >= SOUND_AFTER ? 1 : this.#deaths + 1
     const ceiling = Math.min(LONGEST_RESTART_DELAY, FIRST_RESTART_DELAY * 2 ** Math.min(this.#deaths, 20))
     const delay =
       reason === 'another protocol' ? OPERATOR_DELAY : Math.max(FIRST_RESTART_DELAY, random() * ceiling)
     const at = later(instantNow(clock), delay)
     this.#cancelRestart = this.#alarm.set(at, () => this.#restart())
-    this.#events.died(reason, this.#deathOf(reason, end, worked), worked)
+    const error = this.#deathOf(reason, end, worked)
+    this.#events.died({ reason, error, inARow: this.#deaths, unready: this.#unready })
   }
 
   #deathOf(reason: RestartReason, { exitCode, error }: ThreadEnd, worked: boolean): TokenThreadError {

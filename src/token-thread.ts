@@ -14,7 +14,7 @@ import { Repeats } from './repeats.js'
 import { type Runtime, systemRuntime } from './runtime.js'
 import { Startup } from './startup.js'
 import { type ThreadStatus, threadStatus } from './status.js'
-import { type RestartReason, Supervisor } from './supervisor.js'
+import { type Death, type RestartReason, Supervisor } from './supervisor.js'
 import type { Token } from './token.js'
 import { TokenSource } from './token-source.js'
 
@@ -105,7 +105,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
         for (const source of this.#sources.values()) source.reconnected()
       },
       log: (record) => this.#later.push(() => this.#log(record)),
-      died: (reason, error, worked) => this.#onDeath(reason, error, worked),
+      died: (death) => this.#onDeath(death),
     })
     this.#supervisor.start()
     const { warnings, leave } = joinNeighbours(accounts, process.env)
@@ -210,16 +210,17 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
     }
   }
 
-  #onDeath(reason: RestartReason, error: TokenThreadError, worked: boolean): void {
+  #onDeath({ reason, error, inARow, unready }: Death): void {
     this.#threadError = error
     const { restarts } = this.#supervisor
     // One death may pass; a thread that never comes to work does not mend itself.
-    if (!worked && (!error.retryable || restarts >= DEATHS_BEFORE_READY)) this.#startup?.failed(error)
+    if (!error.retryable || unready >= DEATHS_BEFORE_READY) this.#startup?.failed(error)
+    if (inARow === 1) this.#deaths.over()
     const repeated = this.#deaths.tell(`${reason} ${error.message}`)
     if (repeated !== undefined) {
       const fields = { code: error.code, reason, restarts, ...(repeated > 0 && { repeated }) }
       const message = `${error.message}; it is started again`
-      this.#later.push(() => this.#log({ level: worked ? 'warn' : 'error', fields, message }))
+      this.#later.push(() => this.#log({ level: unready > 0 ? 'error' : 'warn', fields, message }))
     }
     this.#later.push(() => this.emit('restart', { reason, restarts }))
   }

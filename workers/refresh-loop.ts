@@ -49,6 +49,8 @@ export class RefreshLoop {
   #wake: () => void = () => undefined
   /** Another node published: read the store again. */
   #stale = false
+  /** The day, by its end, of which was said that it is nearly spent. */
+  #warnedForDay: number | undefined
   /** Another node has the lease: knock again then. */
   #knockAt: Instant | undefined
 
@@ -177,7 +179,10 @@ export class RefreshLoop {
     const spent = await store.spend(lease, forced, limits)
     this.#state = { ...this.#state, spent, inFlight: true }
     publish(this.#state, 'none')
-    if (schedule.nearsLimit(spent, limits)) journal.nearsLimit(spent, limits.perDay)
+    if (schedule.nearsLimit(spent, limits) && this.#warnedForDay !== spent.dayEnds) {
+      this.#warnedForDay = spent.dayEnds
+      journal.nearsLimit(spent, limits.perDay)
+    }
     return issuer.fetch(forced, this.#closing.signal)
   }
 
@@ -222,7 +227,10 @@ export class RefreshLoop {
     refreshes: readonly Refresh[],
   ): Promise<void> {
     const { account, clock, issuer, store, random, journal, publish } = this.#parts
-    if (refusal.sent === false) this.#state = { ...this.#state, spent: await store.refund(lease, forced) }
+    if (refusal.sent === false) {
+      const spent = await store.refund(lease, forced)
+      this.#state = { ...this.#state, spent }
+    }
     const live = this.#state.expires !== undefined && !reached(this.#state.expires, clock)
     const before = this.#state
     const after = afterRefusal(before, refusal, account, issuer.limits, clock, random)

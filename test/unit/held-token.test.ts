@@ -130,6 +130,17 @@ describe('a token', () => {
     expect(heard.filter((what) => what === 'expired')).toHaveLength(2)
   })
 
+  it('that came back by the clock ends by the alarm again', async () => {
+    held.take(state('first', 1))
+    clock.step(LIFE)
+    await clock.advance(30_000)
+    expect(heard).toEqual(['first', 'expired'])
+    clock.step(-LIFE)
+    expect(held.read()?.accessToken).toBe('first')
+    await clock.advance(LIFE)
+    expect(heard.filter((what) => what === 'expired')).toHaveLength(2)
+  })
+
   it('has not ended where the next one is waiting behind a blocked event loop', async () => {
     held.take(state('first', 1, 50_000))
     clock.block(60_000)

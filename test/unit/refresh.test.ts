@@ -208,6 +208,18 @@ describe('revoke', () => {
     expect(tokens.status().forcedToday).toBe(3)
   })
 
+  it('gives up where the second call stays refused, and leaves the day its forced calls', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    const revoked = outcomeOf(tokens.refresh({ revoke: true }))
+    await settle()
+    system.issuer.otherwise = limitReached(60_000)
+    await system.clock.advance(HOUR)
+    expect(revoked.error).toMatchObject({ code: 'ERR_FETCH_LIMIT' })
+    expect(tokens.status().forcedToday).toBeLessThan(8)
+  })
+
   it('sends nothing where the day allows only one more', async () => {
     const system = new VirtualSystem()
     const tokens = await started(system)

@@ -184,17 +184,30 @@ describe('a dead thread', () => {
     const system = new VirtualSystem()
     const logger = keepingLogger()
     await started(system, { logger })
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 15; i++) {
       await system.kill()
       await system.clock.advance(31_000)
     }
-    expect(logger.lines.filter(({ level }) => level !== 'info')).toHaveLength(1)
-    await system.clock.advance(600_000)
-    await system.kill()
+    const told = (): object[] => logger.lines.filter(({ level }) => level !== 'info')
+    expect(told()).toHaveLength(1)
+    for (let i = 0; i < 10; i++) {
+      await system.kill()
+      await system.clock.advance(31_000)
+    }
+    expect(told()).toHaveLength(2)
+    expect(told()[1]).toMatchObject({ fields: { repeated: 19, restarts: 21 } })
+  })
+
+  it('of a thread that was sound is news each time', async () => {
+    const system = new VirtualSystem()
+    const logger = keepingLogger()
+    await started(system, { logger })
+    for (let i = 0; i < 3; i++) {
+      await system.clock.advance(9 * MINUTE)
+      await system.kill()
+    }
     await settle()
-    const again = logger.lines.filter(({ level }) => level !== 'info')
-    expect(again).toHaveLength(2)
-    expect(again[1]?.fields).toMatchObject({ repeated: 11 })
+    expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(3)
   })
 
   it('lets start fail when it never came so far as to be ready', async () => {

@@ -197,6 +197,18 @@ describe('failures', () => {
     expect(system.issuer.calls.length).toBeLessThan(200)
   })
 
+  it('says once that the day is nearly spent, also when calls come to nothing there', async () => {
+    const few = { ...CLASSIC, perDay: 20 }
+    const system = new VirtualSystem((_account, clock) => new ScriptedIssuer(few, clock, 60_000))
+    const logger = keepingLogger()
+    await started(system, { endpoint: 'classic', logger })
+    while (system.issuer.calls.length < 17) await system.clock.advance(10_000)
+    system.issuer.otherwise = { ...transient(), sent: false }
+    await system.clock.advance(10 * MINUTE)
+    const said = logger.lines.filter(({ message }) => message.includes('nearly spent'))
+    expect(said).toHaveLength(1)
+  })
+
   it('does not spend the day on calls that never left', async () => {
     const system = classic()
     const tokens = await started(system, { endpoint: 'classic', retry: { minDelay: 1_000, maxDelay: 5_000 } })

@@ -15,6 +15,13 @@ function read(body: unknown, status = 200): Answer {
   return stable.read({ status, headers: {}, body: raw }, account)
 }
 
+/** The message of a refusal whose errmsg says this, for an account with this secret. */
+function messageWith(appSecret: string, errmsg: string): string {
+  const body = Buffer.from(JSON.stringify({ errcode: 41004, errmsg }))
+  const answer = stable.read({ status: 200, headers: {}, body }, { ...account, appSecret })
+  return answer.granted ? '' : answer.failure.message
+}
+
 const refusal = (errcode: number, errmsg = 'x'): Extract<Answer, { granted: false }> => {
   const answer = read({ errcode, errmsg })
   if (answer.granted) throw new Error('granted')
@@ -153,6 +160,8 @@ describe('a refusal', () => {
     const { failure } = refusal(41004, 'bad secret: the secret\u001b[31m')
     expect(failure.message).not.toContain('the secret')
     expect(failure.message).not.toContain('\u001b')
+    const secret = 'ab"c\ud800'
+    expect(messageWith(secret, JSON.stringify({ secret }))).not.toContain('ab\\')
     const echoed = refusal(41004, 'GET /cgi-bin/token?secret=the+secret and the%20secret').failure
     expect(echoed.message).not.toMatch(/the.{1,3}secret/)
   })
