@@ -98,3 +98,10 @@ export function messageOf(thrown: unknown): string {
 export function closedError(): TokenThreadError {
   return new TokenThreadError({ code: 'ERR_CLOSED', message: 'the TokenThread was closed', retryable: false })
 }
+
+/** What a value is, for a message that says what it should have been; never the value itself. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (value === undefined) return 'missing'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}

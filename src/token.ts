@@ -34,7 +34,7 @@ export class Token implements TokenData {
 }
 
 /** Enough of a token to tell two apart, never enough to use: `68_x…(157)`; a short one shows its length only. */
-export function maskToken(accessToken: string): string {
+function maskToken(accessToken: string): string {
   const shown = accessToken.length >= 32 ? accessToken.slice(0, 4) : ''
   return `${shown}…(${accessToken.length})`
 }

@@ -1,4 +1,4 @@
-import { optionError } from './errors.js'
+import { kindOf, optionError } from './errors.js'
 import type { Logger } from './logger.js'
 
 /** Checks that name the option and the mend. */
@@ -80,8 +80,4 @@ function isFields(value: unknown): value is Fields {
 function isLogger(value: unknown): value is Logger {
   if (!isFields(value)) return false
   return ['info', 'warn', 'error'].every((level) => typeof value[level] === 'function')
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`
 }

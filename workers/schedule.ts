@@ -31,7 +31,7 @@ export interface ForceLimits {
 }
 
 /** How far ahead of its expiry a token is refreshed: the smaller of `refreshAhead` and half of the answer's life. */
-export function marginInForce(refreshAhead: number, life: number): number {
+function marginInForce(refreshAhead: number, life: number): number {
   return Math.min(refreshAhead, life / 2)
 }
 
@@ -84,7 +84,7 @@ export function nextDay(clock: Clock, limits: Limits): Instant {
 }
 
 /** What was spent, as of today: the count starts anew when the issuer's day has turned. */
-export function spentToday(spent: Spent, wall: number, limits: Limits): Spent {
+function spentToday(spent: Spent, wall: number, limits: Limits): Spent {
   const dayEnds = dayTurnsAt(wall, limits)
   if (wall >= spent.dayEnds) return { ...spent, dayEnds, calls: 0, forced: 0 }
   // A clock that was stepped back does not give the budget anew, nor does one that was ahead hold it for ever.

@@ -153,6 +153,19 @@ describe('refresh', () => {
     expect(system.issuer.calls).toHaveLength(2)
   })
 
+  it('takes a minute’s limit on a forced call for a minute’s limit, not for the day’s', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    system.issuer.script.push(limitReached(60_000))
+    const error = await failureOf(() => tokens.refresh())
+    expect(error).toMatchObject({ code: 'ERR_FETCH_LIMIT', retryAt: system.clock.now() + 60_000 })
+    await system.clock.advance(62_000)
+    expect(system.issuer.calls.map(({ forced }) => forced)).toEqual([false, true, false])
+    expect((await tokens.refresh()).generation).toBe(tokens.current?.generation)
+    expect(tokens.status().forcedToday).toBe(2)
+  })
+
   it('says so when the forced call brought no new token: somebody else has forced one just now', async () => {
     const system = new VirtualSystem()
     const tokens = await started(system)

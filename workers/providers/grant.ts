@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../src/errors.js'
+import { type ErrorCode, kindOf } from '../../src/errors.js'
 import type { Grant, Refusal } from './provider.js'
 
 /** Answers are not trusted: what every provider checks before it believes in a token. */
@@ -58,10 +58,4 @@ export function transient(code: ErrorCode, message: string): Refusal {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (value === undefined) return 'missing'
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
 }
