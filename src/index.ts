@@ -1,6 +1,7 @@
 export { ERROR_MENDS, type ErrorCode, TokenThreadError } from './errors.js'
 export type { Logger } from './logger.js'
 export type { AccountOptions, NamedAccountOptions, RetryOptions, TokenThreadOptions } from './options.js'
+export type { RequestSide } from './protocol.js'
 export type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 export type { AccountStatus, ThreadStatus, TokenState } from './status.js'
 export type { Token } from './token.js'

@@ -145,13 +145,18 @@ export interface Spent {
 
 /** How a request carries the token and how a refusal looks: plain data, for whoever sends requests. */
 export interface RequestSide {
+  /** A query parameter, or a header whose value begins with `prefix` (`Bearer `). */
   readonly place: { readonly in: 'query' | 'header'; readonly name: string; readonly prefix?: string }
+  /** A refusal has one of the HTTP statuses, or is a JSON object whose `field` holds one of the codes. */
   readonly refused: {
     readonly statuses: readonly number[]
     readonly field: string
     readonly codes: readonly (number | string)[]
   }
+  /** Where the token may go. */
   readonly origins: readonly string[]
+  /** Paths that take no token: the token calls themselves, and what belongs to other tokens. A `/` at the end: all below it. */
+  readonly except: readonly string[]
 }
 
 export interface LogRecord {

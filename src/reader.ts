@@ -1,4 +1,5 @@
 import type { TokenThreadError } from './errors.js'
+import type { RequestSide } from './protocol.js'
 import type { AccountStatus } from './status.js'
 import type { Token } from './token.js'
 
@@ -27,6 +28,8 @@ export interface TokenReader {
   refresh(options?: RefreshOptions): Promise<Token>
   /** How the account stands: plain data, no token. */
   status(): AccountStatus
+  /** How a request carries the token and how a refusal looks, as the account's provider says; undefined before the thread is ready. */
+  readonly requestSide: RequestSide | undefined
 }
 
 export interface ReadyOptions {

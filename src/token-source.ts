@@ -5,7 +5,7 @@ import { type Clock, type Instant, instantNow, later, reached } from './clock.js
 import { closedError, errorOf, type Failure, optionError, TokenThreadError } from './errors.js'
 import { HeldToken } from './held-token.js'
 import type { LaterTurn } from './later-turn.js'
-import type { AccountConfig, AccountState, News, ToRefresher } from './protocol.js'
+import type { AccountConfig, AccountState, News, RequestSide, ToRefresher } from './protocol.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import { Requests } from './requests.js'
 import { revoke } from './revoke.js'
@@ -21,6 +21,7 @@ export interface Link {
   readonly later: LaterTurn
   drain(): void
   send(message: ToRefresher): void
+  requestSide(id: string): RequestSide | undefined
   /** Why the thread itself can't run, if so. */
   threadError(): TokenThreadError | undefined
 }
@@ -105,6 +106,10 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
     }
     const ends = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
     return revoke((calls) => this.#forced(calls, signal), clock, alarm, this.#config.retry.minDelay, ends)
+  }
+
+  get requestSide(): RequestSide | undefined {
+    return this.#link.requestSide(this.id)
   }
 
   status(): AccountStatus {

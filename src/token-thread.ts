@@ -8,7 +8,7 @@ import { LaterTurn } from './later-turn.js'
 import { logTo, type WriteLog } from './logger.js'
 import { joinNeighbours } from './neighbours.js'
 import type { TokenThreadOptions } from './options.js'
-import type { ToRefresher } from './protocol.js'
+import type { RequestSide, ToRefresher } from './protocol.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import { Repeats } from './repeats.js'
 import { type Runtime, systemRuntime } from './runtime.js'
@@ -84,6 +84,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
       later: this.#later,
       drain: () => this.#supervisor.drain(),
       send: (message: ToRefresher) => this.#supervisor.send(message),
+      requestSide: (id: string) => this.#supervisor.requestSide(id),
       threadError: () => this.#threadError,
     }
     for (const account of accounts) {
@@ -132,6 +133,10 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
 
   async refresh(options?: RefreshOptions): Promise<Token> {
     return this.#sole('refresh').refresh(options)
+  }
+
+  get requestSide(): RequestSide | undefined {
+    return this.#sole('requestSide').requestSide
   }
 
   status(): ThreadStatus {

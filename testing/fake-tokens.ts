@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
 import { closedError, optionError, TokenThreadError } from '../src/errors.js'
 import { LaterTurn } from '../src/later-turn.js'
+import type { RequestSide } from '../src/protocol.js'
 import type { ReadyOptions, RefreshOptions, TokenReader } from '../src/reader.js'
 import { type AccountStatus, type ThreadStatus, threadStatus } from '../src/status.js'
 import { showInstant, Token } from '../src/token.js'
@@ -19,6 +20,15 @@ export interface FakeTokensOptions {
   id?: string | undefined
   /** The wall clock, ms since the epoch. Default: `Date.now`, looked up at each call, so that fake timers reach it. */
   now?: (() => number) | undefined
+  /** How requests carry the token, for code that uses `tokenInterceptor`. Default: WeChat's, for api.weixin.qq.com. */
+  requestSide?: RequestSide | undefined
+}
+
+const WECHAT: RequestSide = {
+  place: { in: 'query', name: 'access_token' },
+  refused: { statuses: [], field: 'errcode', codes: [40001, 40014, 42001] },
+  origins: ['https://api.weixin.qq.com'],
+  except: ['/cgi-bin/token', '/cgi-bin/stable_token', '/cgi-bin/clear_quota/v2', '/sns/'],
 }
 
 /**
@@ -43,6 +53,7 @@ export function fakeTokens(options: FakeTokensOptions = {}): FakeTokens {
  */
 export class FakeTokens extends EventEmitter<TokenThreadEvents> implements TokenReader {
   readonly id: string
+  readonly requestSide: RequestSide
   readonly #lifetime: number
   readonly #now: () => number
   readonly #later = new LaterTurn()
@@ -63,9 +74,10 @@ export class FakeTokens extends EventEmitter<TokenThreadEvents> implements Token
 
   constructor(options: FakeTokensOptions = {}) {
     super()
-    const fields = fieldsOf(options, '', ['accessToken', 'lifetime', 'id', 'now'])
+    const fields = fieldsOf(options, '', ['accessToken', 'lifetime', 'id', 'now', 'requestSide'])
     this.id = check.text(fields.id, 'id') ?? 'fake-account'
     this.#lifetime = check.duration(fields.lifetime, 'lifetime', 7_200_000)
+    this.requestSide = options.requestSide ?? WECHAT
     this.#now = options.now ?? (() => Date.now())
     this.#newest = this.#issue(check.text(fields.accessToken, 'accessToken') ?? 'fake-token-1', 0)
   }

@@ -22,7 +22,7 @@ export function httpIssuer(account: AccountConfig, addresses: AddressBook, clock
   const hosts = new Hosts(account.baseUrls)
   return {
     limits: provider.limits,
-    requestSide: { ...provider.requestSide, origins: account.baseUrls.map((url) => new URL(url).origin) },
+    requestSide: requestSideOf(provider, account),
     async fetch(forced, signal) {
       let asked: string | undefined
       try {
@@ -54,6 +54,17 @@ export function httpIssuer(account: AccountConfig, addresses: AddressBook, clock
         return refusalOf(error, account, asked)
       }
     },
+  }
+}
+
+/** A base URL may have a path of its own, as behind a gateway. */
+function requestSideOf({ requestSide }: Provider, { baseUrls }: AccountConfig): RequestSide {
+  const bases = baseUrls.map((url) => new URL(url))
+  const prefixes = new Set(bases.map(({ pathname }) => pathname.replace(/\/$/, '')))
+  return {
+    ...requestSide,
+    origins: [...new Set(bases.map(({ origin }) => origin))],
+    except: [...prefixes].flatMap((prefix) => requestSide.except.map((path) => `${prefix}${path}`)),
   }
 }
 

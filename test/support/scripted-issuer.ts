@@ -20,6 +20,7 @@ export class ScriptedIssuer implements Issuer {
     place: { in: 'query', name: 'access_token' },
     refused: { statuses: [], field: 'errcode', codes: [40001] },
     origins: ['http://127.0.0.1'],
+    except: [],
   } as const
   readonly calls: IssuerCall[] = []
   inFlight = 0

@@ -168,6 +168,14 @@ export function describeReadingFace(name: string, start: () => Promise<Subject>)
       expect(tokens.status()).toHaveProperty(['accounts', subject.id, 'state'], 'valid')
     })
 
+    test('says how requests carry the token', () => {
+      expect(tokens.requestSide).toMatchObject({
+        place: { in: 'query', name: 'access_token' },
+        refused: { statuses: [], field: 'errcode', codes: [40001, 40014, 42001] },
+      })
+      expect(tokens.requestSide?.except).toContain('/cgi-bin/stable_token')
+    })
+
     test('account gives the same token, and knows no other', () => {
       expect(tokens.account(subject.id).get()).toBe(tokens.get())
       const error = thrownBy(() => tokens.account('nobody'))

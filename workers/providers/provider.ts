@@ -8,6 +8,7 @@ import type { Limits } from '../schedule.js'
  */
 export interface Provider {
   readonly limits: Limits
+  /** `except` from the root of a base URL. */
   readonly requestSide: Omit<RequestSide, 'origins'>
   /** The token call. `forced`: a new token now, where the API has such a call. */
   ask(account: AccountConfig, forced: boolean): TokenRequest

@@ -10,10 +10,14 @@ import { ERRCODES } from './wechat-errcodes.js'
 /** The day turns at midnight, UTC+8. */
 export const WECHAT_DAY_OFFSET = 8 * 60
 
-/** 40001: invalid or not the latest; 40014: invalid; 42001: expired. Others are not about the token. */
+/**
+ * 40001: invalid or not the latest; 40014: invalid; 42001: expired. Others are not about the token. What is below `/sns/`
+ * takes a user's token or the secret, and the token calls take the secret: a 40001 of theirs says nothing of our token.
+ */
 export const WECHAT_REQUEST_SIDE: Provider['requestSide'] = {
   place: { in: 'query', name: 'access_token' },
   refused: { statuses: [], field: 'errcode', codes: [40001, 40014, 42001] },
+  except: ['/cgi-bin/token', '/cgi-bin/stable_token', '/cgi-bin/clear_quota/v2', '/sns/'],
 }
 
 /** The longest part of an errmsg that is shown. */
