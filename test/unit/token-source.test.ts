@@ -16,6 +16,7 @@ it('asks the thread to look at its clocks at most once a floor, however often a 
     later: new LaterTurn(),
     drain: () => undefined,
     send: (message) => sent.push(message),
+    requestSide: () => undefined,
     threadError: () => undefined,
   })
   for (let i = 0; i < 1_000; i++) expect(source.current).toBeUndefined()
