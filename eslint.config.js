@@ -32,6 +32,13 @@ const onlyNeutralGround = [
   'workers/ imports from src/ the neutral ground only: protocol, errors, token, clock, alarm, repeats',
 ]
 
+/** Request handlers: they run on a pool's threads, and are users like any other. */
+const handler = ['workers/handler.ts', 'workers/handler/**/*.ts']
+const publicFaceOnly = [
+  ['**/src/*.js', '!**/src/index.js'],
+  'a handler is a user: it imports the public face',
+]
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/'] },
   {
@@ -58,7 +65,7 @@ export default tseslint.config(
   {
     // Nothing in the core reads a clock or sets a timer by itself (docs/architecture.md, "Time").
     files: ['src/**/*.ts', 'workers/**/*.ts'],
-    ignores: ['src/clock.ts'],
+    ignores: ['src/clock.ts', ...handler],
     rules: {
       'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'performance'],
       'no-restricted-properties': [
@@ -70,10 +77,16 @@ export default tseslint.config(
     },
   },
   arrows(['src/**/*.ts'], notWorkers, notUsers, [['**/simulator/**', '**/testing/**'], 'src/ stands alone']),
-  arrows(['workers/**/*.ts'], onlyNeutralGround, notUsers, [
-    ['**/simulator/**', '**/testing/**'],
-    'workers/ stands alone',
-  ]),
+  {
+    ...arrows(['workers/**/*.ts'], onlyNeutralGround, notUsers, [
+      ['**/simulator/**', '**/testing/**'],
+      'workers/ stands alone',
+    ]),
+    ignores: handler,
+  },
+  arrows(handler, publicFaceOnly, notUsers),
+  // Piscina calls a module's default export.
+  { files: ['workers/handler.ts', 'load-test/pool-handler.ts'], rules: { 'no-restricted-exports': 'off' } },
   arrows(['simulator/**/*.ts'], notUsers, [
     ['**/src/**', '**/workers/**'],
     'the simulator shares no code with what it tests',
@@ -81,7 +94,7 @@ export default tseslint.config(
   { files: ['*.config.ts'], rules: { 'no-restricted-exports': 'off' } },
   arrows(['testing/**/*.ts'], notWorkers, notUsers),
   {
-    files: ['demo/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'cli/**/*.ts'],
+    files: ['demo/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'cli/**/*.ts', 'load-test/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
 )

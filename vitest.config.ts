@@ -12,6 +12,8 @@ export default defineConfig({
       project('thread'),
       project('testing'),
       project('demo', { testTimeout: 60_000 }),
+      project('handler'),
+      project('load-test', { testTimeout: 120_000 }),
       project('examples', { globalSetup: 'test/packaging/installed.ts' }),
       project('packaging', { testTimeout: 120_000, globalSetup: 'test/packaging/installed.ts' }),
     ],
