@@ -95,8 +95,8 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
-export function closedError(): TokenThreadError {
-  return new TokenThreadError({ code: 'ERR_CLOSED', message: 'the TokenThread was closed', retryable: false })
+export function closedError(message = 'the TokenThread was closed'): TokenThreadError {
+  return new TokenThreadError({ code: 'ERR_CLOSED', message, retryable: false })
 }
 
 /** What a value is, for a message that says what it should have been; never the value itself. */

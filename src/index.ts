@@ -4,6 +4,7 @@ export type { AccountOptions, NamedAccountOptions, RetryOptions, TokenThreadOpti
 export type { RequestSide } from './protocol.js'
 export type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 export type { AccountStatus, ThreadStatus, TokenState } from './status.js'
+export { subscribeTokens, type SubscribeOptions, type TokenSubscription } from './subscribe.js'
 export type { Token } from './token.js'
 export type { TokenSource } from './token-source.js'
 export { TokenThread, type TokenThreadEvents } from './token-thread.js'

@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
 import type { Instant } from './clock.js'
 import type { Failure } from './errors.js'
 import type { TokenData } from './token.js'
@@ -7,7 +7,7 @@ import type { TokenData } from './token.js'
  * The door between the caller's thread and the refresher: every message that crosses is a member of a union here.
  * A worker file that was bundled separately may be older or newer than the library: the first message compares.
  */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 // ---------------------------------------------------------------------------------------------- towards the thread
 
@@ -68,8 +68,13 @@ export type ToRefresher =
   | { readonly type: 'cancel'; readonly account: string; readonly id: number }
   /** A read found no live token: look at both clocks again. */
   | { readonly type: 'look'; readonly account: string }
+  /** A reader in another thread: from now on it hears of the account and asks by a port of its own. */
+  | { readonly type: 'join'; readonly account: string; readonly port: MessagePort }
   | { readonly type: 'ping' }
   | { readonly type: 'close' }
+
+/** What a reader may ask; one in another thread asks only about the account that it joined. */
+export type Demand = Extract<ToRefresher, { readonly type: 'reject' | 'refresh' | 'cancel' | 'look' }>
 
 // ------------------------------------------------------------------------------------------------ from the thread
 
@@ -163,4 +168,52 @@ export interface LogRecord {
   readonly level: 'info' | 'warn' | 'error'
   readonly fields: Readonly<Record<string, string | number | boolean | undefined>>
   readonly message: string
+}
+
+// ----------------------------------------------------------------------------------- readers in other threads
+
+/** A thread that wants to read asks the thread of a TokenThread; the answer comes by the port that it sends along. */
+export interface Ask {
+  readonly type: 'token-thread:subscribe'
+  readonly protocol: number
+  readonly account: string | undefined
+  /** Of one that was introduced before: the TokenThread it belongs to. */
+  readonly thread: string | undefined
+  readonly port: MessagePort
+}
+
+export function isAsk(message: unknown): message is Ask {
+  return (
+    typeof message === 'object' &&
+    message !== null &&
+    'type' in message &&
+    message.type === 'token-thread:subscribe' &&
+    'port' in message &&
+    message.port instanceof MessagePort
+  )
+}
+
+/** What a source needs to know of its account; the secret is not among it. */
+export type ReaderAccount = Pick<AccountConfig, 'id' | 'endpoint' | 'timeout' | 'retry'>
+
+export type ToReader =
+  /** The introducer's last word: the rest comes from the refresher itself. */
+  | { readonly type: 'introduced'; readonly thread: string }
+  /** There is no such account (yet): `ids` are those that there are. */
+  | { readonly type: 'absent'; readonly ids: readonly string[] }
+  | { readonly type: 'refused'; readonly failure: Failure }
+  | {
+      readonly type: 'joined'
+      readonly account: ReaderAccount
+      readonly requestSide: RequestSide
+      readonly state: AccountState
+    }
+  | { readonly type: 'state'; readonly state: AccountState; readonly news: News }
+  | { readonly type: 'answer'; readonly id: number; readonly failure: Failure | undefined }
+  /** The TokenThread was closed. */
+  | { readonly type: 'closed' }
+
+/** The port is ours alone: what is no message of ours is ignored. */
+export function isToReader(message: unknown): message is ToReader {
+  return typeof message === 'object' && message !== null && 'type' in message
 }

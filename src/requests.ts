@@ -1,19 +1,19 @@
 import type { Alarm } from './alarm.js'
 import { type Clock, instantNow, later } from './clock.js'
 import { errorOf, type Failure } from './errors.js'
-import type { ToRefresher } from './protocol.js'
+import type { Demand } from './protocol.js'
 
-type Demand = Extract<ToRefresher, { type: 'reject' | 'refresh' }>
+type Question = Extract<Demand, { type: 'reject' | 'refresh' }>
 
 interface Request {
-  readonly message: Demand
+  readonly message: Question
   readonly succeed: () => void
   readonly fail: (reason: unknown) => void
 }
 
 interface Line {
   drain(): void
-  send(message: ToRefresher): void
+  send(message: Demand): void
 }
 
 /** What one source has asked and the thread not answered. It outlives the thread: the next one is asked again. */
@@ -32,7 +32,7 @@ export class Requests {
 
   /** Resolves when the thread says yes; rejects with its failure, with `late()` after `patience` ms, or with the signal's reason. */
   ask(
-    message: (id: number) => Demand,
+    message: (id: number) => Question,
     patience: number,
     late: () => Error,
     signal?: AbortSignal,

@@ -13,6 +13,7 @@ import {
   type News,
   PROTOCOL_VERSION,
   type RequestSide,
+  type ToReader,
   type ToRefresher,
 } from './protocol.js'
 import type { Runtime } from './runtime.js'
@@ -58,6 +59,8 @@ export class Supervisor {
   readonly #events: SupervisorEvents
   readonly #heartbeat: Heartbeat
   readonly #states = new Map<string, AccountState>()
+  /** Readers of other threads that wait for a thread to be introduced to. */
+  readonly #lobby = new Map<MessagePort, () => void>()
   #addresses: Addresses = {}
   #requestSides: Readonly<Record<string, RequestSide>> = {}
   #incarnation = 0
@@ -107,7 +110,23 @@ export class Supervisor {
     port.on('message', (message: unknown) => this.#receive(message))
     // After on('message'), which references the port: it must not keep the process alive.
     port.unref()
+    for (const introduce of this.#lobby.values()) introduce()
     this.#heartbeat.start()
+  }
+
+  /** Hands a reader's port to the thread; where there is none now, to the next one. */
+  introduce(account: string, reader: MessagePort): void {
+    if (this.#onClosed) return farewell(reader)
+    const left = (): boolean => this.#lobby.delete(reader)
+    const introduce = (): void => {
+      left()
+      reader.off('close', left)
+      // Not only to one that is ready: what waits in the port of a thread that dies closes with it, and the reader asks again.
+      this.#port?.postMessage({ type: 'join', account, port: reader } satisfies ToRefresher, [reader])
+    }
+    if (this.#port) return introduce()
+    this.#lobby.set(reader, introduce)
+    reader.on('close', left)
   }
 
   /** Takes in what has been posted, also while the event loop is blocked. */
@@ -132,6 +151,7 @@ export class Supervisor {
   close(): Promise<void> {
     this.#heartbeat.stop()
     this.#cancelRestart?.()
+    for (const reader of this.#lobby.keys()) farewell(reader)
     return new Promise((resolve) => {
       if (!this.#thread) return resolve()
       this.#post({ type: 'close' })
@@ -236,6 +256,11 @@ export class Supervisor {
       retryable: true,
     })
   }
+}
+
+function farewell(reader: MessagePort): void {
+  reader.postMessage({ type: 'closed' } satisfies ToReader)
+  reader.close()
 }
 
 function reasonOf({ error }: ThreadEnd): RestartReason {

@@ -5,7 +5,7 @@ import { type Clock, type Instant, instantNow, later, reached } from './clock.js
 import { closedError, errorOf, type Failure, optionError, TokenThreadError } from './errors.js'
 import { HeldToken } from './held-token.js'
 import type { LaterTurn } from './later-turn.js'
-import type { AccountConfig, AccountState, News, RequestSide, ToRefresher } from './protocol.js'
+import type { AccountState, Demand, News, ReaderAccount, RequestSide } from './protocol.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import { Requests } from './requests.js'
 import { revoke } from './revoke.js'
@@ -20,7 +20,7 @@ export interface Link {
   readonly alarm: Alarm
   readonly later: LaterTurn
   drain(): void
-  send(message: ToRefresher): void
+  send(message: Demand): void
   requestSide(id: string): RequestSide | undefined
   /** Why the thread itself can't run, if so. */
   threadError(): TokenThreadError | undefined
@@ -29,7 +29,7 @@ export interface Link {
 /** One account's token on this thread. */
 export class TokenSource extends EventEmitter<TokenSourceEvents> implements TokenReader {
   readonly id: string
-  readonly #config: Pick<AccountConfig, 'endpoint' | 'timeout' | 'retry'>
+  readonly #config: Omit<ReaderAccount, 'id'>
   readonly #link: Link
   readonly #held: HeldToken
   readonly #waiters: Waiters<Token>
@@ -41,7 +41,7 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
   #announced = 0
   readonly #closing = new AbortController()
 
-  constructor({ id, endpoint, timeout, retry }: AccountConfig, link: Link) {
+  constructor({ id, endpoint, timeout, retry }: ReaderAccount, link: Link) {
     super()
     this.id = id
     // No more of the account than is needed: its secret does not stay here.

@@ -1,14 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
+import type { MessagePort } from 'node:worker_threads'
 import { Alarm } from './alarm.js'
 import { type Cancel, instantNow, later } from './clock.js'
 import { type Config, readConfig } from './config.js'
 import { closedError, optionError, type TokenThreadError } from './errors.js'
+import { type Host, portTo, receiveReaders } from './introductions.js'
 import { LaterTurn } from './later-turn.js'
 import { logTo, type WriteLog } from './logger.js'
 import { joinNeighbours } from './neighbours.js'
 import type { TokenThreadOptions } from './options.js'
-import type { RequestSide, ToRefresher } from './protocol.js'
+import type { Demand, RequestSide } from './protocol.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import { Repeats } from './repeats.js'
 import { type Runtime, systemRuntime } from './runtime.js'
@@ -41,6 +44,9 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
   readonly #only: TokenSource | undefined
   readonly #supervisor: Supervisor
   readonly #leaveNeighbours: () => void
+  readonly #host: Host
+  readonly #dismissReaders: () => void
+  readonly #handedPorts = new Set<() => void>()
   readonly #deaths: Repeats
   #startup: Startup | undefined
   #threadError: TokenThreadError | undefined
@@ -83,7 +89,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
       alarm: this.#alarm,
       later: this.#later,
       drain: () => this.#supervisor.drain(),
-      send: (message: ToRefresher) => this.#supervisor.send(message),
+      send: (message: Demand) => this.#supervisor.send(message),
       requestSide: (id: string) => this.#supervisor.requestSide(id),
       threadError: () => this.#threadError,
     }
@@ -109,6 +115,12 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
       died: (death) => this.#onDeath(death),
     })
     this.#supervisor.start()
+    this.#host = {
+      key: randomUUID(),
+      ids: accounts.map(({ id }) => id),
+      introduce: (id, port) => this.#supervisor.introduce(id, port),
+    }
+    this.#dismissReaders = receiveReaders(this.#host)
     const { warnings, leave } = joinNeighbours(accounts, process.env)
     this.#leaveNeighbours = leave
     for (const { account, message } of warnings) this.#log({ level: 'warn', fields: { account }, message })
@@ -155,6 +167,20 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
   }
 
   /**
+   * A port to hand over to one other thread, for `subscribeTokens({ port })` there: transfer it (`transferList`). Where
+   * discovery by name is not wanted, several TokenThreads hold the same id, or this one is not in the main thread.
+   * `account`: which account the other thread reads unless it says so itself. Default: the only one.
+   * @throws TokenThreadError `ERR_OPTIONS` where there is none of this id; `ERR_CLOSED`
+   */
+  port(account?: string): MessagePort {
+    if (this.#closing) throw closedError()
+    if (account !== undefined) this.account(account)
+    const { port, close } = portTo(this.#host, account, () => this.#handedPorts.delete(close))
+    this.#handedPorts.add(close)
+    return port
+  }
+
+  /**
    * Stops the thread; resolves when it has exited. A call in flight is aborted, so close after the server has drained.
    * Idempotent.
    */
@@ -182,8 +208,10 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
   async #closeOnce(reason: unknown): Promise<void> {
     this.#config.signal?.removeEventListener('abort', this.#onAbort)
     this.#leaveNeighbours()
+    this.#dismissReaders()
     for (const source of this.#sources.values()) source.close(reason)
     await this.#supervisor.close()
+    for (const closePort of this.#handedPorts) closePort()
     this.#later.flush()
   }
 

@@ -61,6 +61,10 @@ export class RefreshLoop {
     this.#state = parts.known ? resumedState(parts.known, parts.clock) : freshState(parts.clock)
   }
 
+  get state(): AccountState {
+    return this.#state
+  }
+
   async run(): Promise<void> {
     const { store } = this.#parts
     const unwatch = store.watch(() => this.#reload())

@@ -1,0 +1,218 @@
+import { EventEmitter } from 'node:events'
+import { inspect } from 'node:util'
+import { isMainThread, MessagePort, postMessageToThread } from 'node:worker_threads'
+import { Alarm } from './alarm.js'
+import { type Clock, systemClock } from './clock.js'
+import { closedError, kindOf, optionError, TokenThreadError } from './errors.js'
+import { askHere } from './introductions.js'
+import { LaterTurn } from './later-turn.js'
+import type { Demand, RequestSide } from './protocol.js'
+import { ReaderLine, type SendAsk } from './reader-line.js'
+import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
+import type { AccountStatus } from './status.js'
+import type { Token } from './token.js'
+import { TokenSource } from './token-source.js'
+import { check, fieldsOf } from './validate.js'
+
+export interface SubscribeOptions {
+  /** The account's id. Default: the only one of the process, or the one the port was made for. */
+  account?: string | undefined
+  /** A port of `tokens.port()`, for one subscription: leads to that TokenThread, whichever thread it is in. Default: those of the main thread. */
+  port?: MessagePort | undefined
+  /** Aborting it ends the waiting, and later the subscription: whoever waits then is rejected with its reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** ms; how long a TokenThread that holds the account may be in coming. */
+const PATIENCE = 30_000
+/** Node numbers threads from the main one. */
+const MAIN_THREAD = 0
+
+/**
+ * The tokens of a TokenThread of this process, in any thread: held in this thread's memory and sent by the refresher
+ * itself, so that a blocked main thread delays nothing. Resolves once the refresher has answered, with the current
+ * token in hand where there is one; a TokenThread that is started later is found too.
+ * Rejects with `ERR_OPTIONS` (several accounts and none named; two TokenThreads that hold it: hand a port over),
+ * `ERR_START_TIMEOUT` after 30 s without such an account, `ERR_CLOSED`, `ERR_PROTOCOL`, the signal's reason.
+ */
+export async function subscribeTokens(
+  options: SubscribeOptions = {},
+  clock: Clock = systemClock,
+): Promise<TokenSubscription> {
+  const fields = fieldsOf(options, 'subscribeTokens.', ['account', 'port', 'signal'])
+  const account = check.text(fields.account, 'account')
+  const port = portIn(fields.port)
+  const signal = check.signal(fields.signal, 'signal')
+  signal?.throwIfAborted()
+  const subscription = new TokenSubscription(account, port, signal, clock)
+  await subscription.joined
+  return subscription
+}
+
+/** One account's token in this thread, from a TokenThread of another one: made by `subscribeTokens`. */
+export class TokenSubscription extends EventEmitter<TokenSourceEvents> implements TokenReader {
+  /** @internal Settles once, when it is joined or can't be. */
+  readonly joined: Promise<void>
+  readonly #clock: Clock
+  readonly #alarm: Alarm
+  readonly #later = new LaterTurn()
+  readonly #line: ReaderLine
+  readonly #port: MessagePort | undefined
+  readonly #signal: AbortSignal | undefined
+  #source: TokenSource | undefined
+  #requestSide: RequestSide | undefined
+  #settle: ((failed?: { readonly reason: unknown }) => void) | undefined
+
+  /** @internal */
+  constructor(
+    account: string | undefined,
+    port: MessagePort | undefined,
+    signal: AbortSignal | undefined,
+    clock: Clock,
+  ) {
+    super()
+    this.#clock = clock
+    this.#alarm = new Alarm(clock)
+    this.#port = port
+    this.#signal = signal
+    this.joined = new Promise((resolve, reject) => {
+      const release = clock.hold()
+      const cancelPatience = clock.timer(PATIENCE, () => this.#end(notFound(account, this.#line.ids)))
+      this.#settle = (failed) => {
+        this.#settle = undefined
+        cancelPatience()
+        release()
+        if (failed) reject(failed.reason)
+        else resolve()
+      }
+    })
+    port?.on('close', this.#onPortClosed).unref()
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#line = new ReaderLine(clock, port ? askBy(port) : isMainThread ? here : askMain, account, {
+      joined: ({ account, requestSide, state }) => {
+        this.#requestSide = requestSide
+        const source = (this.#source ??= this.#newSource(account))
+        source.update(state, 'none')
+        source.reconnected()
+        this.#settle?.()
+      },
+      state: ({ state, news }) => this.#source?.update(state, news),
+      answer: ({ id, failure }) => this.#source?.answered(id, failure),
+      ended: (error) => this.#end(error),
+    })
+  }
+
+  /** The account's id. */
+  get id(): string {
+    return this.#joinedSource.id
+  }
+
+  get(): string {
+    return this.#joinedSource.get()
+  }
+
+  get current(): Token | undefined {
+    return this.#joinedSource.current
+  }
+
+  ready(options?: ReadyOptions): Promise<Token> {
+    return this.#joinedSource.ready(options)
+  }
+
+  reject(badToken: string): Promise<Token> {
+    return this.#joinedSource.reject(badToken)
+  }
+
+  refresh(options?: RefreshOptions): Promise<Token> {
+    return this.#joinedSource.refresh(options)
+  }
+
+  status(): AccountStatus {
+    return this.#joinedSource.status()
+  }
+
+  get requestSide(): RequestSide | undefined {
+    return this.#requestSide
+  }
+
+  /** Leaves: reads throw `ERR_CLOSED` from now on. The TokenThread and its other readers go on. Idempotent. */
+  close(): void {
+    this.#end(closedError('the subscription was closed'))
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  [inspect.custom](): string {
+    return `TokenSubscription { ${this.#source ? inspect(this.#source) : 'not joined'} }`
+  }
+
+  readonly #onAbort = (): void => this.#end(this.#signal?.reason)
+
+  /** The handed port was closed from the other side: its TokenThread is. */
+  readonly #onPortClosed = (): void => this.#end(closedError())
+
+  get #joinedSource(): TokenSource {
+    if (!this.#source) throw closedError('the subscription never came about')
+    return this.#source
+  }
+
+  #newSource(account: ConstructorParameters<typeof TokenSource>[0]): TokenSource {
+    const source = new TokenSource(account, {
+      clock: this.#clock,
+      alarm: this.#alarm,
+      later: this.#later,
+      drain: () => this.#line.drain(),
+      send: (demand: Demand) => this.#line.send(demand),
+      requestSide: () => this.#requestSide,
+      threadError: () => undefined,
+    })
+    source.on('token', (token, id) => this.emit('token', token, id))
+    source.on('failure', (error, id) => this.emit('failure', error, id))
+    source.on('expired', (id) => this.emit('expired', id))
+    return source
+  }
+
+  #end(reason: unknown): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#port?.off('close', this.#onPortClosed)
+    this.#port?.close()
+    this.#line.close()
+    this.#source?.close(reason)
+    this.#settle?.({ reason })
+  }
+}
+
+const here: SendAsk = (ask) => {
+  askHere(ask)
+  return Promise.resolve()
+}
+
+/**
+ * Node delivers it to the main thread and to no other, and the answer comes by the port that went along: other code
+ * would have to be the main thread's own to put a token in.
+ */
+const askMain: SendAsk = (ask) => postMessageToThread(MAIN_THREAD, ask, [ask.port])
+
+const askBy =
+  (port: MessagePort): SendAsk =>
+  (ask) => {
+    port.postMessage(ask, [ask.port])
+    return Promise.resolve()
+  }
+
+function portIn(value: unknown): MessagePort | undefined {
+  if (value === undefined || value instanceof MessagePort) return value
+  throw optionError(`port must be a MessagePort made by tokens.port() and transferred, not ${kindOf(value)}`)
+}
+
+function notFound(account: string | undefined, ids: readonly string[]): TokenThreadError {
+  const which = account === undefined ? 'any account' : `account ${account}`
+  const there =
+    ids.length === 0
+      ? 'start one there; one in another thread must hand a port over: subscribeTokens({ port })'
+      : `the ids are ${ids.join(', ')}`
+  const message = `no TokenThread of the main thread holds ${which} after ${PATIENCE} ms: ${there}`
+  return new TokenThreadError({ code: 'ERR_START_TIMEOUT', message, retryable: true })
+}

@@ -1,0 +1,461 @@
+import { once } from 'node:events'
+import { queryObjects } from 'node:v8'
+import { MessagePort } from 'node:worker_threads'
+import { describe, expect, it } from 'vitest'
+import { subscribeTokens, TokenThread, type TokenThreadOptions } from '../../src/index.js'
+import type { Simulator } from '../../simulator/index.js'
+import { startWechat } from '../../demo/simulator.js'
+import { started } from '../support/start.js'
+import { settle, VirtualClock } from '../support/virtual-clock.js'
+import { VirtualSystem } from '../support/virtual-system.js'
+import { cleanUp } from '../support/cleanup.js'
+import { fate, MORTAL_WORKER } from '../support/channel.js'
+import { ReaderThread } from '../support/reader-thread.js'
+import { APP_ID, next, optionsFor, simulator, threadOn } from '../support/simulated.js'
+
+const withCode = (code: string, message: unknown = expect.any(String)): unknown =>
+  expect.objectContaining({ code, message })
+
+describe('a reader in another thread', () => {
+  it('has the current token at once, and the whole reading face', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim)
+    const reader = await ReaderThread.start()
+    expect(await reader.run('subscribe', [])).toBe(0)
+    const { accessToken, issuedAt, expiresAt, generation } = await tokens.ready()
+    const plain = { accessToken, issuedAt, expiresAt, generation }
+    expect(await reader.run('get', [0])).toBe(accessToken)
+    expect(await reader.run('current', [0])).toEqual(plain)
+    expect(await reader.run('ready', [0])).toEqual(plain)
+    expect(await reader.run('id', [0])).toBe(APP_ID)
+    expect(await reader.run('status', [0])).toEqual(tokens.account(APP_ID).status())
+    expect(await reader.run('requestSide', [0])).toEqual(tokens.requestSide)
+    const shown = await reader.run('inspect', [0])
+    expect(shown).toContain(`TokenSubscription { TokenSource { id: '${APP_ID}', state: 'valid'`)
+    expect(shown).not.toContain(accessToken)
+    expect(sim.counters(APP_ID).tokenCalls).toBe(1)
+  })
+
+  it('hears of the next token, and its rejections are one call with those of the main thread', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim)
+    const readers = await Promise.all([ReaderThread.start(), ReaderThread.start()])
+    for (const reader of readers) await reader.run('subscribe', [])
+    const old = tokens.get()
+    sim.revoke(APP_ID)
+    const held = sim.inject({ on: 'token', hold: true })
+    const asked = next(sim, 'request')
+    const heard = readers.map((reader) => once(reader, 'token'))
+    const fresh = [
+      ...readers.map((reader) => reader.run('rejectMany', [0, old, 300])),
+      Promise.all(Array.from({ length: 300 }, () => tokens.reject(old))).then((all) =>
+        all.map(({ accessToken }) => accessToken),
+      ),
+    ]
+    await asked
+    // Suspect, not gone.
+    expect(await readers[0].run('get', [0])).toBe(old)
+    held.release()
+    const all = await Promise.all(fresh)
+    expect(all).toEqual(all.map(() => Array.from({ length: 300 }, () => tokens.get())))
+    expect(tokens.get()).not.toBe(old)
+    expect(sim.counters(APP_ID).tokenCalls).toBe(2)
+    await Promise.all(heard)
+  })
+
+  it('is found by a TokenThread that starts later, and waits for the first token', async () => {
+    const sim = await simulator()
+    const reader = await ReaderThread.start()
+    const subscribed = reader.run('subscribe', [])
+    const held = sim.inject({ on: 'token', hold: true })
+    const asked = next(sim, 'request')
+    const tokens = new TokenThread(optionsFor(sim))
+    cleanUp(() => tokens.close())
+    await subscribed
+    await asked
+    await expect(reader.run('get', [0])).rejects.toEqual(withCode('ERR_TOKEN_UNAVAILABLE'))
+    const ready = reader.run('ready', [0])
+    held.release()
+    expect(await ready).toMatchObject({ accessToken: (await tokens.ready()).accessToken })
+    expect(await reader.run('get', [0])).toBe(tokens.get())
+  })
+
+  it('gives up after 30 s, and says which accounts there are', async () => {
+    const clock = new VirtualClock()
+    const none = subscribeTokens({}, clock)
+    const noneSaid = expect(none).rejects.toEqual(
+      withCode(
+        'ERR_START_TIMEOUT',
+        'no TokenThread of the main thread holds any account after 30000 ms: start one there; one in another thread must hand a port over: subscribeTokens({ port })',
+      ),
+    )
+    await clock.advance(29_999)
+    expect(clock.holds).toBe(1)
+    await clock.advance(1)
+    await noneSaid
+    expect(clock.holds).toBe(0)
+    await threadOn(await simulator())
+    const other = subscribeTokens({ account: 'nobody' }, clock)
+    const otherSaid = expect(other).rejects.toEqual(
+      withCode('ERR_START_TIMEOUT', expect.stringContaining(`the ids are ${APP_ID}`)),
+    )
+    await clock.advance(30_000)
+    await otherSaid
+    expect(clock.timers).toBe(0)
+  })
+
+  it('stops waiting for one that never comes when its signal says so', async () => {
+    const reader = await ReaderThread.start()
+    const subscribed = expect(reader.run('subscribe', [{}])).rejects.toThrow('enough')
+    await reader.run('abort', ['enough'])
+    await subscribed
+  })
+
+  it('closes under its signal, and by itself; the others go on', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim)
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [{}])
+    await reader.run('abort', ['enough'])
+    await expect(reader.run('get', [0])).rejects.toEqual(withCode('ERR_CLOSED'))
+    await expect(reader.run('ready', [0])).rejects.toThrow('enough')
+    await reader.run('subscribe', [])
+    await reader.run('subscribe', [])
+    await reader.run('close', [1])
+    await expect(reader.run('get', [1])).rejects.toEqual(withCode('ERR_CLOSED'))
+    await expect(reader.run('ready', [1])).rejects.toEqual(
+      withCode('ERR_CLOSED', 'the subscription was closed'),
+    )
+    expect(await reader.run('get', [2])).toBe(tokens.get())
+  })
+
+  it('works in the thread of the TokenThread itself', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim)
+    const subscription = await subscribeTokens()
+    cleanUp(() => subscription.close())
+    expect(subscription.get()).toBe(tokens.get())
+    await tokens.close()
+    await expect(subscription.ready()).rejects.toEqual(withCode('ERR_CLOSED'))
+  })
+
+  it('is told when the TokenThread is closed, also while it waits for an answer', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim)
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    sim.inject({ on: 'token', hold: true })
+    const asked = next(sim, 'request')
+    const rejected = expect(reader.run('reject', [0, tokens.get()])).rejects.toEqual(withCode('ERR_CLOSED'))
+    await asked
+    await tokens.close()
+    await rejected
+    await expect(reader.run('get', [0])).rejects.toEqual(withCode('ERR_CLOSED'))
+    expect(await reader.run('status', [0])).toMatchObject({ state: 'closed' })
+  })
+
+  it('names the mend of a wrong option', async () => {
+    const reader = await ReaderThread.start()
+    for (const [options, message] of [
+      [{ acount: 'a' }, 'subscribeTokens.acount is no option: there are account, port, signal'],
+      [{ account: '' }, expect.stringContaining('account')],
+      [{ port: 7 }, 'port must be a MessagePort made by tokens.port() and transferred, not a number'],
+    ] as const) {
+      await expect(reader.run('subscribe', [JSON.parse(JSON.stringify(options))])).rejects.toEqual(
+        withCode('ERR_OPTIONS', message),
+      )
+    }
+  })
+})
+
+describe('several accounts and several TokenThreads', () => {
+  const named = (sim: Simulator, ...ids: string[]): TokenThreadOptions => {
+    const { appId, appSecret, baseUrl } = sim.options(APP_ID)
+    return { logger: false, baseUrl, accounts: ids.map((id) => ({ id, appId, appSecret })) }
+  }
+  const started = async (options: TokenThreadOptions): Promise<TokenThread> => {
+    const tokens = await TokenThread.start(options)
+    cleanUp(() => tokens.close())
+    return tokens
+  }
+
+  it('a reader says which account it wants, or is told to', async () => {
+    const sim = await simulator()
+    const tokens = await started(named(sim, 'a', 'b'))
+    const reader = await ReaderThread.start()
+    const message = 'there are several accounts, so say which: subscribeTokens({ account }); the ids are a, b'
+    await expect(reader.run('subscribe', [])).rejects.toEqual(withCode('ERR_OPTIONS', message))
+    await reader.run('subscribe', [{ account: 'b' }])
+    expect(await reader.run('id', [0])).toBe('b')
+    expect(await reader.run('get', [0])).toBe(tokens.account('b').get())
+  })
+
+  it('do not mix: each reader hears of its own, also after its refresher died', async () => {
+    const [simA, simB] = [await simulator(), await simulator()]
+    const a = await started({ ...named(simA, 'a'), workerUrl: MORTAL_WORKER })
+    const b = await started(named(simB, 'b'))
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [{ account: 'a' }])
+    await reader.run('subscribe', [{ account: 'b' }])
+    expect(await reader.run('get', [0])).toBe(a.get())
+    expect(await reader.run('get', [1])).toBe(b.get())
+    const { kill, alive } = fate()
+    const reborn = alive()
+    kill('exit')
+    await reborn
+    simA.revoke(APP_ID)
+    const old = a.get()
+    expect(await reader.run('reject', [0, old])).toMatchObject({ accessToken: a.get() })
+    expect(a.get()).not.toBe(old)
+    expect(await reader.run('get', [1])).toBe(b.get())
+    await a.close()
+    await expect(reader.run('ready', [0])).rejects.toEqual(withCode('ERR_CLOSED'))
+    expect(await reader.run('get', [1])).toBe(b.get())
+  })
+
+  it('where two hold the id, a reader is told to have a port handed over, and reads by it', async () => {
+    const [simA, simB] = [await simulator(), await simulator()]
+    const a = await started(named(simA, 'same'))
+    const b = await started({ ...named(simB, 'same', 'other'), workerUrl: MORTAL_WORKER })
+    const reader = await ReaderThread.start()
+    await expect(reader.run('subscribe', [{ account: 'same' }])).rejects.toEqual(
+      withCode('ERR_OPTIONS', expect.stringContaining('subscribeTokens({ port })')),
+    )
+    for (const port of [a.port(), b.port('same')]) await reader.run('subscribe', [{ port }], [port])
+    expect(await reader.run('get', [0])).toBe(a.get())
+    expect(await reader.run('get', [1])).toBe(b.account('same').get())
+    const byItsName = b.port()
+    await reader.run('subscribe', [{ port: byItsName, account: 'other' }], [byItsName])
+    expect(await reader.run('id', [2])).toBe('other')
+
+    // The port leads to the next refresher, too.
+    const { kill, alive } = fate()
+    const reborn = alive()
+    kill('exit')
+    await reborn
+    const old = b.account('same').get()
+    simB.revoke(APP_ID)
+    expect(await reader.run('reject', [1, old])).toMatchObject({
+      accessToken: b.account('same').get(),
+    })
+    await b.close()
+    await expect(reader.run('ready', [1])).rejects.toEqual(withCode('ERR_CLOSED'))
+    expect(await reader.run('get', [0])).toBe(a.get())
+    expect(() => b.port()).toThrow(withCode('ERR_CLOSED'))
+    expect(() => a.port('nobody')).toThrow(withCode('ERR_OPTIONS'))
+  })
+
+  it('a reader stays with its own when another of the same id comes', async () => {
+    const sim = await simulator()
+    const mine = await started({ ...named(sim, 'same'), workerUrl: MORTAL_WORKER })
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    const other = await simulator()
+    await started(named(other, 'same'))
+    const { kill, alive } = fate()
+    const reborn = alive()
+    kill('exit')
+    await reborn
+    const old = mine.get()
+    sim.revoke(APP_ID)
+    expect(await reader.run('reject', [0, old])).toMatchObject({ accessToken: mine.get() })
+    expect(other.counters(APP_ID).tokenCalls).toBe(1)
+  })
+
+  it('one in another thread is reached by a port only', async () => {
+    const sim = await simulator()
+    const reader = await ReaderThread.start()
+    const handed = next(reader, 'port')
+    await reader.run('startTokens', [optionsFor(sim)])
+    const [port] = await handed
+    if (!(port instanceof MessagePort)) throw new Error('no port came')
+    const subscription = await subscribeTokens({ port })
+    cleanUp(() => subscription.close())
+    expect(subscription.get()).toBe(sim.current(APP_ID).stable?.accessToken)
+  })
+})
+
+describe('what happens around a reader', () => {
+  it('the refresher dies, twice: it keeps its token, and its line is made anew', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim, { workerUrl: MORTAL_WORKER })
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    const { kill, alive } = fate()
+    for (const how of ['exit', 'throw'] as const) {
+      const reborn = alive()
+      kill(how)
+      await next(tokens, 'restart')
+      const old = tokens.get()
+      // Asked while there is no thread at all: the next one answers.
+      sim.revoke(APP_ID)
+      const rejected = reader.run('reject', [0, old])
+      expect(await reader.run('get', [0])).toBe(old)
+      await reborn
+      expect(await rejected).toMatchObject({ accessToken: tokens.get() })
+      expect(tokens.get()).not.toBe(old)
+    }
+    expect(sim.counters(APP_ID).tokenCalls).toBe(3)
+  })
+
+  it('it joins while there is no refresher: the next one takes it in', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim, { workerUrl: MORTAL_WORKER })
+    const reader = await ReaderThread.start()
+    const { kill } = fate()
+    const dead = next(tokens, 'restart')
+    kill('exit')
+    await dead
+    await reader.run('subscribe', [])
+    expect(await reader.run('get', [0])).toBe(tokens.get())
+  })
+
+  it('the main thread blocks: a new token reaches it all the same', async () => {
+    // In a process of its own: this one stands still.
+    const wechat = await startWechat()
+    cleanUp(() => wechat.stop())
+    const retry = { minDelay: 5, maxDelay: 50 }
+    const tokens = await TokenThread.start({ ...wechat.options, retry, logger: false })
+    cleanUp(() => tokens.close())
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    const old = tokens.get()
+    // The thread writes here when it has the next token; this one stands still until then.
+    const gate = new Int32Array(new SharedArrayBuffer(4))
+    void reader.run('signalNext', [0, old, gate])
+    void reader.run('refresh', [0])
+    expect(Atomics.wait(gate, 0, 0, 20_000)).not.toBe('timed-out')
+    expect(tokens.get()).not.toBe(old)
+  })
+
+  it('it is parked for several heartbeats, as Piscina parks its threads: nobody takes it for dead, and it reads right at once', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim, {}, { heartbeat: 20 })
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    const gate = new Int32Array(new SharedArrayBuffer(4))
+    const parked = reader.run('parkThenGet', [0, gate])
+    const restarts: unknown[] = []
+    tokens.on('restart', (restart) => restarts.push(restart))
+    for (let beat = 0; beat < 10; beat++) {
+      const old = tokens.get()
+      sim.revoke(APP_ID)
+      await tokens.reject(old)
+    }
+    const old = tokens.get()
+    sim.revoke(APP_ID)
+    const fresh = await tokens.reject(old)
+    Atomics.store(gate, 0, 1)
+    Atomics.notify(gate, 0)
+    expect(await parked).toBe(fresh.accessToken)
+    expect(restarts).toEqual([])
+    expect(await reader.run('reject', [0, old])).toMatchObject({ accessToken: fresh.accessToken })
+  })
+
+  it('other code sends what looks like ours: no token comes from it, and nothing breaks', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim)
+    const reader = await ReaderThread.start()
+    const rogue = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    const forged = { accessToken: 'forged', issuedAt: 0, expiresAt: 9e15, generation: 9e15 }
+    expect(await rogue.run('forge', [reader.worker.threadId, forged])).toMatchObject({
+      type: 'refused',
+      failure: { code: 'ERR_PROTOCOL' },
+    })
+    expect(await reader.run('get', [0])).toBe(tokens.get())
+    await reader.run('subscribe', [])
+    expect(await reader.run('get', [1])).toBe(tokens.get())
+    expect(tokens.current?.accessToken).toBe(sim.current(APP_ID).stable?.accessToken)
+  })
+})
+
+describe('leaves nothing behind', () => {
+  const ports = (): number => queryObjects(MessagePort, { format: 'count' })
+
+  it('in its own thread, after 1,000 joins', async () => {
+    const sim = await simulator()
+    await threadOn(sim)
+    const reader = await ReaderThread.start()
+    const [before, after] = [await reader.run('joins', [10]), await reader.run('joins', [1_000])]
+    expect(after).toEqual(before)
+  })
+
+  it('at the refresher and where it was introduced, after 1,000 joins', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    const joinAndLeave = async (times: number): Promise<number> => {
+      for (let i = 0; i < times; i++) {
+        const subscription = await subscribeTokens({}, system.clock)
+        expect(subscription.get()).toBe(tokens.get())
+        subscription.close()
+      }
+      await settle()
+      return ports()
+    }
+    const before = await joinAndLeave(10)
+    expect(await joinAndLeave(1_000)).toBe(before)
+    expect(system.clock.holds).toBe(0)
+  })
+
+  it('after the refresher died so often', async () => {
+    const system = new VirtualSystem()
+    const tokens = await started(system)
+    const subscription = await subscribeTokens({}, system.clock)
+    cleanUp(() => subscription.close())
+    const dieAndRestart = async (times: number): Promise<number> => {
+      for (let i = 0; i < times; i++) {
+        await system.kill()
+        await system.clock.advance(60_000)
+      }
+      // What the test itself keeps of them.
+      system.starts.length = 0
+      return ports()
+    }
+    const before = await dieAndRestart(3)
+    expect(await dieAndRestart(30)).toBe(before)
+    expect(tokens.status().restarts).toBe(33)
+    expect(subscription.get()).toBe(tokens.get())
+  })
+
+  /** How many ports a number of threads leave behind: those of the Workers themselves, at least. */
+  const leftBy = async (live: (reader: ReaderThread) => Promise<unknown>): Promise<number> => {
+    const before = ports()
+    for (let i = 0; i < 8; i++) {
+      const reader = await ReaderThread.start()
+      await live(reader)
+      await reader.worker.terminate()
+    }
+    await settle()
+    return ports() - before
+  }
+  const doNothing = (reader: ReaderThread): Promise<unknown> => reader.run('abort', ['nothing'])
+
+  it('of readers whose threads died while they asked something', async () => {
+    const system = new VirtualSystem()
+    await started(system)
+    system.issuer.otherwise = () => new Promise(() => undefined)
+    const asking = async (reader: ReaderThread): Promise<void> => {
+      await reader.run('subscribe', [])
+      void reader.run('reject', [0, 'token-1'])
+      await reader.run('status', [0])
+    }
+    await asking(await ReaderThread.start())
+    const nothing = await leftBy(doNothing)
+    expect(await leftBy(asking)).toBe(nothing)
+  })
+
+  it('of readers whose threads died while there was no refresher to join', async () => {
+    const system = new VirtualSystem()
+    await started(system)
+    await system.kill()
+    const waiting = async (reader: ReaderThread): Promise<void> => {
+      const asked = once(process, 'workerMessage')
+      void reader.run('subscribe', [])
+      await asked
+    }
+    await waiting(await ReaderThread.start())
+    const nothing = await leftBy(doNothing)
+    expect(await leftBy(waiting)).toBe(nothing)
+  })
+})
