@@ -2,11 +2,11 @@ import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
 import { isMainThread, MessagePort, postMessageToThread } from 'node:worker_threads'
 import { Alarm } from './alarm.js'
-import { type Clock, systemClock } from './clock.js'
+import { type Cancel, type Clock, systemClock } from './clock.js'
 import { closedError, kindOf, optionError, TokenThreadError } from './errors.js'
 import { askHere } from './introductions.js'
 import { LaterTurn } from './later-turn.js'
-import type { Demand, RequestSide } from './protocol.js'
+import type { AccountState, Demand, RequestSide } from './protocol.js'
 import { ReaderLine, type SendAsk } from './reader-line.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import type { AccountStatus } from './status.js'
@@ -30,8 +30,8 @@ const MAIN_THREAD = 0
 
 /**
  * The tokens of a TokenThread of this process, in any thread: held in this thread's memory and sent by the refresher
- * itself, so that a blocked main thread delays nothing. Resolves once the refresher has answered, with the current
- * token in hand where there is one; a TokenThread that is started later is found too.
+ * itself, so that a blocked main thread delays nothing. Resolves with the current token in hand, or when the first token
+ * call has failed; a TokenThread that is started later is found too.
  * Rejects with `ERR_OPTIONS` (several accounts and none named; two TokenThreads that hold it: hand a port over),
  * `ERR_START_TIMEOUT` after 30 s without such an account, `ERR_CLOSED`, `ERR_PROTOCOL`, the signal's reason.
  */
@@ -51,7 +51,7 @@ export async function subscribeTokens(
 
 /** One account's token in this thread, from a TokenThread of another one: made by `subscribeTokens`. */
 export class TokenSubscription extends EventEmitter<TokenSourceEvents> implements TokenReader {
-  /** @internal Settles once, when it is joined or can't be. */
+  /** @internal Settles once: there is a token, or the first failure, or it can't join. */
   readonly joined: Promise<void>
   readonly #clock: Clock
   readonly #alarm: Alarm
@@ -61,6 +61,7 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
   readonly #signal: AbortSignal | undefined
   #source: TokenSource | undefined
   #requestSide: RequestSide | undefined
+  #cancelPatience: Cancel = () => undefined
   #settle: ((failed?: { readonly reason: unknown }) => void) | undefined
 
   /** @internal */
@@ -77,10 +78,10 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
     this.#signal = signal
     this.joined = new Promise((resolve, reject) => {
       const release = clock.hold()
-      const cancelPatience = clock.timer(PATIENCE, () => this.#end(notFound(account, this.#line.ids)))
+      this.#cancelPatience = clock.timer(PATIENCE, () => this.#end(notFound(account, this.#line.ids)))
       this.#settle = (failed) => {
         this.#settle = undefined
-        cancelPatience()
+        this.#cancelPatience()
         release()
         if (failed) reject(failed.reason)
         else resolve()
@@ -94,9 +95,13 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
         const source = (this.#source ??= this.#newSource(account))
         source.update(state, 'none')
         source.reconnected()
-        this.#settle?.()
+        this.#cancelPatience()
+        this.#settleBy(state)
       },
-      state: ({ state, news }) => this.#source?.update(state, news),
+      state: ({ state, news }) => {
+        this.#source?.update(state, news)
+        this.#settleBy(state)
+      },
       answer: ({ id, failure }) => this.#source?.answered(id, failure),
       ended: (error) => this.#end(error),
     })
@@ -156,6 +161,11 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
   get #joinedSource(): TokenSource {
     if (!this.#source) throw closedError('the subscription never came about')
     return this.#source
+  }
+
+  /** A TokenThread that has just started is about to have its first token: a handler's first task should find it. */
+  #settleBy({ token, failures }: AccountState): void {
+    if (token !== undefined || failures > 0) this.#settle?.()
   }
 
   #newSource(account: ConstructorParameters<typeof TokenSource>[0]): TokenSource {

@@ -63,21 +63,34 @@ describe('a reader in another thread', () => {
     await Promise.all(heard)
   })
 
-  it('is found by a TokenThread that starts later, and waits for the first token', async () => {
+  it('finds a TokenThread that starts later, and has its first token', async () => {
     const sim = await simulator()
     const reader = await ReaderThread.start()
-    const subscribed = reader.run('subscribe', [])
+    let subscribed = false
+    const subscription = reader.run('subscribe', []).then(() => (subscribed = true))
     const held = sim.inject({ on: 'token', hold: true })
     const asked = next(sim, 'request')
     const tokens = new TokenThread(optionsFor(sim))
     cleanUp(() => tokens.close())
-    await subscribed
     await asked
-    await expect(reader.run('get', [0])).rejects.toEqual(withCode('ERR_TOKEN_UNAVAILABLE'))
-    const ready = reader.run('ready', [0])
+    expect(subscribed).toBe(false)
     held.release()
-    expect(await ready).toMatchObject({ accessToken: (await tokens.ready()).accessToken })
-    expect(await reader.run('get', [0])).toBe(tokens.get())
+    await subscription
+    expect(await reader.run('get', [0])).toBe((await tokens.ready()).accessToken)
+  })
+
+  it('does not wait for a first token that can’t come: reads say why', async () => {
+    const sim = await simulator()
+    const refusals = sim.inject({ on: 'token', then: { errcode: -1 } })
+    const tokens = new TokenThread(optionsFor(sim))
+    cleanUp(() => tokens.close())
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    await expect(reader.run('get', [0])).rejects.toEqual(
+      withCode('ERR_TOKEN_UNAVAILABLE', expect.stringContaining('errcode -1')),
+    )
+    refusals.remove()
+    expect(await reader.run('ready', [0])).toMatchObject({ accessToken: (await tokens.ready()).accessToken })
   })
 
   it('gives up after 30 s, and says which accounts there are', async () => {
