@@ -10,6 +10,7 @@ export default defineConfig({
       project('unit'),
       project('simulator'),
       project('thread'),
+      project('request-path'),
       project('testing'),
       project('demo', { testTimeout: 60_000 }),
       project('handler'),

@@ -1,0 +1,208 @@
+import type { Dispatcher } from 'undici'
+import type { LocationGuard } from './location.js'
+
+type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
+type Controller = Dispatcher.DispatchController
+type Handler = Dispatcher.DispatchHandler
+type Raw = NonNullable<Controller['rawHeaders']> | null
+
+/** The first line and the headers of an answer. */
+export interface Head {
+  readonly statusCode: number
+  readonly headers: Headers
+  readonly statusMessage: string | undefined
+  readonly rawHeaders: Raw
+}
+
+/**
+ * What the caller sees of a request: one controller, and one answer told to their handler in legal order, while attempts
+ * come and go behind it.
+ */
+export class CallerSide implements Controller {
+  rawHeaders: Raw = null
+  rawTrailers: Raw = null
+  readonly #handler: Handler
+  /** The attempt that is on the wire. */
+  #attempt: Controller | undefined
+  #hasBegun = false
+  #hasHead = false
+  #isOver = false
+  #isPaused = false
+  #abort: { readonly reason: Error } | undefined
+  #whenAborted: (() => void) | undefined
+  /** What could not be told yet, because the caller paused. */
+  #untold: Buffer[] = []
+  #end: { readonly trailers: Headers; readonly raw: Raw } | undefined
+  #isTelling = false
+
+  constructor(handler: Handler) {
+    this.#handler = handler
+  }
+
+  // ------------------------------------------------------------------------------------------ what the caller does
+
+  get aborted(): boolean {
+    return this.#abort !== undefined
+  }
+
+  get reason(): Error | null {
+    return this.#abort?.reason ?? null
+  }
+
+  get paused(): boolean {
+    return this.#isPaused
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    // A held answer is read on: what is held is ours to decide.
+    if (this.#hasHead) this.#attempt?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    if (!this.#hasHead) return
+    this.#tell()
+  }
+
+  abort(reason?: Error): void {
+    if (this.#isOver || this.#abort) return
+    this.#abort = { reason: reason ?? abortError() }
+    if (this.#attempt) this.#attempt.abort(this.#abort.reason)
+    else this.fail(this.#abort.reason)
+    this.#whenAborted?.()
+  }
+
+  // ------------------------------------------------------------------------------------------- what attempts tell
+
+  /** Nothing more will be told: the answer has ended, or it failed. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Called when the caller gives up; one at a time. */
+  onAbort(callback: (() => void) | undefined): void {
+    this.#whenAborted = callback
+  }
+
+  /** Gives the caller their controller. Handlers of undici take it once: `pipeline` can't begin twice. */
+  begin(context?: unknown): void {
+    if (this.#hasBegun) return
+    this.#hasBegun = true
+    this.#handler.onRequestStart?.(this, context)
+  }
+
+  attach(attempt: Controller, context: unknown): void {
+    this.#attempt = attempt
+    if (this.#abort) attempt.abort(this.#abort.reason)
+    else this.begin(context)
+  }
+
+  detach(): void {
+    this.#attempt = undefined
+  }
+
+  /** A 1xx answer: the real one follows. */
+  inform(head: Head): void {
+    this.rawHeaders = head.rawHeaders
+    this.#handler.onResponseStart?.(this, head.statusCode, head.headers, head.statusMessage)
+  }
+
+  start(head: Head): void {
+    if (this.#isOver || this.#hasHead) return
+    this.#hasHead = true
+    this.rawHeaders = head.rawHeaders
+    this.#handler.onResponseStart?.(this, head.statusCode, head.headers, head.statusMessage)
+    if (this.#isPaused) this.#attempt?.pause()
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#isOver) return
+    // A chunk that comes although the caller paused is the last before the pause, as undici has it: it is told.
+    if (this.#untold.length === 0 && !this.#isTelling) this.#handler.onResponseData?.(this, chunk)
+    else this.#untold.push(chunk)
+  }
+
+  /** Chunks that were held: unlike new ones they wait where the caller has paused. */
+  held(chunks: readonly Buffer[]): void {
+    this.#untold.push(...chunks)
+    this.#tell()
+  }
+
+  end(trailers: Headers, raw: Raw): void {
+    // Whatever is paused from here on is another request's.
+    this.#attempt = undefined
+    this.#end = { trailers, raw }
+    this.#tell()
+  }
+
+  fail(error: Error): void {
+    this.#attempt = undefined
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#untold = []
+    this.#handler.onResponseError?.(this, error)
+  }
+
+  /** Runs what undici would guard if it called it: a handler that throws ends its own request, not the process. */
+  safely(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error))
+      if (this.#attempt) this.abort(reason)
+      else this.fail(reason)
+    }
+  }
+
+  /** A handler for an attempt whose answer is told as it comes, only with no token in its `Location`. */
+  passingOn(guard?: LocationGuard): Handler {
+    return {
+      onRequestStart: (attempt, context) => this.attach(attempt, context),
+      onResponseStart: (attempt, statusCode, headers, statusMessage) => {
+        const head = headOf(attempt, statusCode, headers, statusMessage, guard)
+        if (statusCode < 200) this.inform(head)
+        else this.start(head)
+      },
+      onResponseData: (_, chunk) => this.data(chunk),
+      onResponseEnd: (attempt, trailers) => this.end(trailers, attempt.rawTrailers ?? null),
+      onResponseError: (_, error) => this.fail(error),
+    }
+  }
+
+  #tell(): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    try {
+      while (!this.#isPaused && !this.#isOver) {
+        const chunk = this.#untold.shift()
+        if (!chunk) break
+        this.#handler.onResponseData?.(this, chunk)
+      }
+    } finally {
+      this.#isTelling = false
+    }
+    if (!this.#isPaused && this.#untold.length === 0) this.#attempt?.resume()
+    if (this.#untold.length > 0 || !this.#end || this.#isOver) return
+    this.#isOver = true
+    this.rawTrailers = this.#end.raw
+    this.#handler.onResponseEnd?.(this, this.#end.trailers)
+  }
+}
+
+export function headOf(
+  attempt: Controller,
+  statusCode: number,
+  headers: Headers,
+  statusMessage: string | undefined,
+  guard: LocationGuard | undefined,
+): Head {
+  const safe = guard ? guard.headers(headers) : headers
+  const raw = attempt.rawHeaders ?? null
+  return { statusCode, headers: safe, statusMessage, rawHeaders: guard ? guard.rawHeaders(raw) : raw }
+}
+
+/** As undici's RequestAbortedError, which needs undici at run time. */
+function abortError(): Error {
+  return Object.assign(new Error('Request aborted'), { name: 'AbortError', code: 'UND_ERR_ABORTED' })
+}
