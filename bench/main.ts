@@ -1,13 +1,23 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { blocked } from './blocked.js'
+import { fanOut } from './fan-out.js'
+import { herd } from './herd.js'
 import { read } from './read.js'
 import { type Report, show } from './report.js'
+import { rotate } from './rotate.js'
 import { startUp } from './start-up.js'
 
-/** `npm run bench [-- read|blocked|start-up ...] [--json]`: a missed aim is printed, it is no failure. */
+/** `npm run bench [-- read|blocked|start-up|rotate|herd ...] [--json]`: a missed aim is printed, it is no failure. */
 
-const benches: Readonly<Record<string, () => Promise<Report>>> = { read, blocked, 'start-up': startUp }
+const benches: Readonly<Record<string, () => Promise<Report>>> = {
+  read,
+  blocked,
+  'start-up': startUp,
+  'fan-out': fanOut,
+  rotate,
+  herd,
+}
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false } },
