@@ -19,8 +19,11 @@ export interface Row {
 /** A figure beside its baseline of the same run; it should be at most `limit` times as much. */
 export interface Aim {
   readonly what: string
+  /** Of a count that has no baseline: the count. */
   readonly ratio: number
   readonly limit: number
+  /** Default: `times`, for a ratio. */
+  readonly unit?: string
 }
 
 export function show({ bench, tables, aims }: Report): string {
@@ -48,6 +51,6 @@ function showFigure(figure: number | undefined): string {
   return Number.isInteger(figure) ? String(figure) : figure.toFixed(Math.abs(figure) < 10 ? 2 : 1)
 }
 
-function showAim({ what, ratio, limit }: Aim): string {
-  return `${ratio <= limit ? 'met   ' : 'MISSED'}  ${what}: ${ratio.toFixed(2)} times (aim: at most ${limit})`
+function showAim({ what, ratio, limit, unit = 'times' }: Aim): string {
+  return `${ratio <= limit ? 'met   ' : 'MISSED'}  ${what}: ${unit === 'times' ? ratio.toFixed(2) : ratio} ${unit} (aim: at most ${limit})`
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { startSimulator } from '../simulator/index.js'
-import type { Arrival, FromTokenServer } from './token-server.js'
+import type { Arrival, FromTokenServer, ToTokenServer } from './token-server.js'
 
 /** The process that `startTokenServer` starts: the simulator, and when each token request arrived. */
 
@@ -10,6 +10,8 @@ const { values } = parseArgs({
     'expires-in': { type: 'string', default: '7200' },
     'renewal-window': { type: 'string', default: '300' },
     overlap: { type: 'string', default: '300' },
+    'token-call': { type: 'string', default: '0' },
+    'daily-limit': { type: 'string', default: '2000' },
     gzip: { type: 'boolean', default: false },
   },
 })
@@ -19,13 +21,20 @@ const sim = await startSimulator({
   renewalWindow: Number(values['renewal-window']),
   overlap: Number(values.overlap),
   gzip: values.gzip,
+  dailyLimit: Number(values['daily-limit']),
 })
+if (Number(values['token-call']) > 0) sim.inject({ on: 'token', delay: Number(values['token-call']) })
 const arrivals: Arrival[] = []
-sim.on('request', ({ appId = '', at }) => arrivals.push({ appId, at }))
+sim.on('request', ({ kind, appId = '', at }) => {
+  if (kind === 'token' || kind === 'stable_token') arrivals.push({ appId, at })
+})
 
 const say = (message: FromTokenServer): void => {
   process.send?.(message)
 }
-process.on('message', () => say({ type: 'report', arrivals }))
+process.on('message', (message: ToTokenServer) => {
+  if (message === 'revoke') for (const appId of values.account) sim.revoke(appId)
+  say({ type: 'report', arrivals })
+})
 process.on('disconnect', () => process.exit())
 say({ type: 'listening', url: sim.url })

@@ -1,12 +1,14 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 
-/** The simulator in a process of its own: what blocks the bench does not block it. Its AppSecrets are `secret`. */
+/** A token server in a process of its own: what blocks the bench does not block it. */
 export interface TokenServer {
   /** `http://127.0.0.1:PORT` */
   readonly url: string
   /** The token requests so far, in order. */
   arrivals(): Promise<readonly Arrival[]>
+  /** From now on the API refuses the tokens that were given out. */
+  revoke(): Promise<void>
   close(): Promise<void>
 }
 
@@ -17,6 +19,19 @@ export interface TokenServerOptions {
   readonly renewalWindow: number
   readonly overlap: number
   readonly gzip: boolean
+  /** ms that each token call takes. Default: 0. */
+  readonly tokenCall?: number
+  /** Classic fetches a day. Default: 2000. */
+  readonly dailyLimit?: number
+}
+
+/** As of the simulator, where it has them; durations in seconds. */
+export interface OauthServerOptions {
+  readonly expiresIn: number
+  /** `refresh_in`, as Microsoft's servers give it: from when on a new token should be fetched. */
+  readonly refreshIn: number
+  /** ms */
+  readonly tokenCall: number
 }
 
 export interface Arrival {
@@ -25,18 +40,38 @@ export interface Arrival {
   readonly at: number
 }
 
+/** Each is answered by a `report`. */
+export type ToTokenServer = 'report' | 'revoke'
+
 export type FromTokenServer =
   | { readonly type: 'listening'; readonly url: string }
   | { readonly type: 'report'; readonly arrivals: readonly Arrival[] }
 
-export async function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
-  const child = fork(new URL('./token-server-process.js', import.meta.url), [
-    ...options.appIds.flatMap((appId) => ['--account', appId]),
-    ...['--expires-in', String(options.expiresIn)],
-    ...['--renewal-window', String(options.renewalWindow)],
-    ...['--overlap', String(options.overlap)],
-    ...(options.gzip ? ['--gzip'] : []),
+/** The simulator. Its AppSecrets are `secret`. */
+export function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
+  const { appIds, expiresIn, renewalWindow, overlap, gzip, tokenCall = 0, dailyLimit = 2000 } = options
+  return start('token-server-process', [
+    ...appIds.flatMap((appId) => ['--account', appId]),
+    ...['--expires-in', String(expiresIn)],
+    ...['--renewal-window', String(renewalWindow)],
+    ...['--overlap', String(overlap)],
+    ...['--token-call', String(tokenCall)],
+    ...['--daily-limit', String(dailyLimit)],
+    ...(gzip ? ['--gzip'] : []),
   ])
+}
+
+/** OAuth 2.0: `POST /token`, whatever the grant, gives a JWT; `GET /api` answers 401 to a token that was revoked. */
+export function startOauthServer(options: OauthServerOptions): Promise<TokenServer> {
+  return start('oauth-server-process', [
+    ...['--expires-in', String(options.expiresIn)],
+    ...['--refresh-in', String(options.refreshIn)],
+    ...['--token-call', String(options.tokenCall)],
+  ])
+}
+
+async function start(file: string, args: readonly string[]): Promise<TokenServer> {
+  const child = fork(new URL(`./${file}.js`, import.meta.url), args)
   const heard = (): Promise<FromTokenServer> =>
     new Promise((resolve, reject) => {
       const onExit = (): void => reject(new Error('the token server has ended'))
@@ -47,14 +82,18 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
         else reject(new Error('the token server said something else'))
       })
     })
+  const ask = async (message: ToTokenServer): Promise<readonly Arrival[]> => {
+    child.send(message)
+    const report = await heard()
+    return report.type === 'report' ? report.arrivals : []
+  }
   const first = await heard()
   if (first.type !== 'listening') throw new Error('the token server does not listen')
   return {
     url: first.url,
-    async arrivals() {
-      child.send('report')
-      const report = await heard()
-      return report.type === 'report' ? report.arrivals : []
+    arrivals: () => ask('report'),
+    async revoke() {
+      await ask('revoke')
     },
     async close() {
       const exit = once(child, 'exit')
