@@ -26,6 +26,7 @@ test('there are examples', () => {
     'koa.ts',
     'node-easywechat.ts',
     'node-http.ts',
+    'undici.ts',
   ])
 })
 
