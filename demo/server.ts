@@ -1,15 +1,26 @@
 import { createServer, type Server } from 'node:http'
 import type { TokenReader } from '../src/index.js'
+import type { HandlerPool } from './pool.js'
 import type { Tally } from './tally.js'
 
-/** An ordinary server: each request reads the token, synchronously, and calls WeChat with it. */
-export function createShop(tokens: TokenReader, wechat: string, tally: Tally): Server {
-  return createServer((_request, response) => {
-    callWechat(tokens, wechat, tally).then(
+/** An ordinary server: each request reads the token, synchronously, and calls WeChat with it; pages are signed on the pool. */
+export function createShop(tokens: TokenReader, pool: HandlerPool, wechat: string, tally: Tally): Server {
+  return createServer((request, response) => {
+    const answer = request.url === '/page' ? signPage(pool, tally) : callWechat(tokens, wechat, tally)
+    answer.then(
       (body) => response.end(body),
       (error: unknown) => response.writeHead(503).end(String(error)),
     )
   })
+}
+
+/** A JS-SDK page: its handler reads the token in the pool's thread. */
+async function signPage(pool: HandlerPool, tally: Tally): Promise<string> {
+  tally.reads += 1
+  const { status, body } = await pool.run({ kind: 'page', url: 'https://shop.example/', openid: 'demo' })
+  if (status === 503) tally.stalled += 1
+  if (status !== 200) throw new Error(body)
+  return body
 }
 
 /** WeChat's `getcallbackip`: the simplest call that needs a token. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TokenThread } from '../src/index.js'
 import { blockEventLoop } from './block.js'
+import { startPool } from './pool.js'
 import { Screen } from './screen.js'
 import { createShop } from './server.js'
 import { startWechat } from './simulator.js'
@@ -18,7 +19,8 @@ export async function runSimulated(seconds: number, interrupted: AbortSignal): P
   const tally = newTally()
   screen.text('A simulated WeChat issues tokens that live for 3 s; a token call takes 200 ms.')
   screen.text(
-    'One thread fetches and refreshes them. The server’s handlers read: tokens.get(), synchronously.\n',
+    'One thread fetches and refreshes them. The server’s handlers read: tokens.get(), synchronously; half of them ' +
+      'run on a pool’s thread, which has the token in its own memory.\n',
   )
 
   const wechat = await startWechat()
@@ -34,7 +36,8 @@ export async function runSimulated(seconds: number, interrupted: AbortSignal): P
   const first = tokens.status().generation
   tokens.on('failure', ({ message }) => screen.line(`failure: ${message}`))
 
-  const server = createShop(tokens, wechat.options.baseUrl, tally).listen(0, '127.0.0.1')
+  const pool = startPool(wechat.options)
+  const server = createShop(tokens, pool, wechat.options.baseUrl, tally).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server has no port')
@@ -60,6 +63,8 @@ export async function runSimulated(seconds: number, interrupted: AbortSignal): P
   screen.end()
   server.close()
   server.closeAllConnections()
+  tally.refused = await wechat.refused()
+  await pool.destroy()
   await tokens.close()
   wechat.stop()
 

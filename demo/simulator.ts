@@ -4,6 +4,8 @@ import { once } from 'node:events'
 export interface SimulatedWechat {
   /** Options for a TokenThread that fit its short lives. */
   readonly options: { readonly appId: string; readonly appSecret: string; readonly baseUrl: string }
+  /** The API calls that it refused so far. */
+  readonly refused: () => Promise<number>
   readonly stop: () => void
 }
 
@@ -20,9 +22,20 @@ export async function startWechat(): Promise<SimulatedWechat> {
   ])
   const [message] = said
   if (!isHello(message)) throw new Error('the simulator said something else than its options')
-  return { options: message.options, stop: () => child.disconnect() }
+  const { options } = message
+  const refused = async (): Promise<number> => {
+    const response = await fetch(new URL('/_control/counters', options.baseUrl))
+    const counters: unknown = await response.json()
+    if (!hasCounted(counters)) throw new Error('the simulator said something else than its counters')
+    return counters.total.apiRefused
+  }
+  return { options, refused, stop: () => child.disconnect() }
 }
 
 function isHello(message: unknown): message is { options: SimulatedWechat['options'] } {
   return typeof message === 'object' && message !== null && 'options' in message
+}
+
+function hasCounted(counters: unknown): counters is { total: { apiRefused: number } } {
+  return typeof counters === 'object' && counters !== null && 'total' in counters
 }

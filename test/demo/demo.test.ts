@@ -19,6 +19,8 @@ test('the thread rotates the token, also while the main thread is blocked, and n
   const { refreshes, reads, ...wrong } = last
   expect(refreshes).toBeGreaterThanOrEqual(2)
   expect(reads).toBeGreaterThan(50)
+  // Each read was one request that was answered well.
+  expect(stdout).toContain(`${String(reads)} requests served over ${String(refreshes)} rotations`)
   expect(wrong).toEqual({ stalled: 0, refused: 0, expiredReads: 0 })
 })
 
