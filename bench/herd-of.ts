@@ -11,7 +11,10 @@ interface Cost {
   readonly failed: number
 }
 
-/** A thousand at once that want the first token, and a thousand whose token is refused. */
+/**
+ * A thousand at once that want the first token, and a thousand whose token is refused. The times hold a thousand connections
+ * at once, more than a listening socket keeps waiting: seconds of them are the kernel's. The fetches are what counts.
+ */
 export async function herdOf(subject: Subject): Promise<Record<string, number>> {
   const server = await subject.serve('real', TOKEN_CALL)
   const using = await subject.start(server.url)

@@ -9,12 +9,10 @@ import type { Arrival, FromTokenServer, ToTokenServer } from './token-server.js'
 const { values } = parseArgs({
   options: {
     'expires-in': { type: 'string', default: '3600' },
-    'refresh-in': { type: 'string', default: '1800' },
     'token-call': { type: 'string', default: '0' },
   },
 })
 const expiresIn = Number(values['expires-in'])
-const refreshIn = Number(values['refresh-in'])
 const tokenCall = Number(values['token-call'])
 
 const arrivals: Arrival[] = []
@@ -51,7 +49,6 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     access_token: newToken(),
     token_type: 'Bearer',
     expires_in: expiresIn,
-    refresh_in: refreshIn,
   }
   response.end(JSON.stringify(token))
 }
@@ -59,7 +56,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 const server = createServer((request, response) => {
   answer(request, response).catch(() => response.destroy())
 })
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 })
+server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 
 const say = (message: FromTokenServer): void => {

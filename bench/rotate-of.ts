@@ -1,4 +1,5 @@
 import { PERIOD, type Subject, type Using } from './subject.js'
+import { constant } from './subjects/constant.js'
 
 export const ROTATIONS = 20
 /** ms that a token call takes */
@@ -6,7 +7,7 @@ export const TOKEN_CALL = 200
 /** ms from which on a read has waited */
 export const STALLED = 5
 /** ms after which it ends, however many rotations it has seen. */
-const LONGEST = 45_000
+const LONGEST = 2 * ROTATIONS * PERIOD
 
 interface Seen {
   reads: number
@@ -34,7 +35,8 @@ export async function rotateOf(subject: Subject): Promise<Record<string, number>
     rotatedAt: beganAt,
     last: first,
   }
-  await readUntilTheEnd(using, seen, beganAt)
+  const until = beganAt + (subject === constant ? ROTATIONS * PERIOD : LONGEST)
+  await readUntilTheEnd(using, seen, until)
   const arrivals = await server.arrivals()
   await using.close()
   await server.close()
@@ -49,11 +51,11 @@ export async function rotateOf(subject: Subject): Promise<Record<string, number>
   }
 }
 
-async function readUntilTheEnd(using: Using, seen: Seen, beganAt: number): Promise<void> {
+async function readUntilTheEnd(using: Using, seen: Seen, until: number): Promise<void> {
   const underWay = new Set<Promise<void>>()
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
-      if (seen.rotations >= ROTATIONS || Date.now() - beganAt > LONGEST) {
+      if (seen.rotations >= ROTATIONS || Date.now() > until) {
         clearInterval(timer)
         resolve()
         return

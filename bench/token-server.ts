@@ -25,11 +25,9 @@ export interface TokenServerOptions {
   readonly dailyLimit?: number
 }
 
-/** As of the simulator, where it has them; durations in seconds. */
 export interface OauthServerOptions {
+  /** Seconds. */
   readonly expiresIn: number
-  /** `refresh_in`, as Microsoft's servers give it: from when on a new token should be fetched. */
-  readonly refreshIn: number
   /** ms */
   readonly tokenCall: number
 }
@@ -65,7 +63,6 @@ export function startTokenServer(options: TokenServerOptions): Promise<TokenServ
 export function startOauthServer(options: OauthServerOptions): Promise<TokenServer> {
   return start('oauth-server-process', [
     ...['--expires-in', String(options.expiresIn)],
-    ...['--refresh-in', String(options.refreshIn)],
     ...['--token-call', String(options.tokenCall)],
   ])
 }

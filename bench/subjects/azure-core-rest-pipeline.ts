@@ -9,8 +9,8 @@ import {
 import { PERIOD, type Subject } from '../subject.js'
 import { startOauthServer } from '../token-server.js'
 
-/** It lets requests wait from a second before a token's end on; beside them it fetches from `refresh_in` on. */
-const EXPIRES_IN = 3
+/** It begins to fetch, beside the requests, 2 minutes before a token's end, and lets them wait from 1 s before it on. */
+const MARGIN = 120
 
 /**
  * Azure's bearerTokenAuthenticationPolicy with a credential that asks for client credentials. As it gives nobody a
@@ -20,11 +20,7 @@ const EXPIRES_IN = 3
 export const azureBearerTokenPolicy: Subject = {
   name: 'Azure bearerTokenAuthenticationPolicy',
   serve: (lives, tokenCall) =>
-    startOauthServer(
-      lives === 'short'
-        ? { expiresIn: EXPIRES_IN, refreshIn: PERIOD / 1000, tokenCall }
-        : { expiresIn: 7200, refreshIn: 3600, tokenCall },
-    ),
+    startOauthServer({ expiresIn: lives === 'short' ? MARGIN + PERIOD / 1000 : 7200, tokenCall }),
   start(url) {
     const policy = bearerTokenAuthenticationPolicy({ credential: credentialOf(url), scopes: 'scope' })
     const send = (next: SendRequest): Promise<PipelineResponse> =>
@@ -68,18 +64,13 @@ const credentialOf = (url: string): TokenCredential => ({
     })
     const answer: unknown = await (await fetch(`${url}/token`, { method: 'POST', body })).json()
     if (!isTokenAnswer(answer)) throw new Error('no token')
-    return {
-      token: answer.access_token,
-      expiresOnTimestamp: began + answer.expires_in * 1000,
-      refreshAfterTimestamp: began + answer.refresh_in * 1000,
-    }
+    return { token: answer.access_token, expiresOnTimestamp: began + answer.expires_in * 1000 }
   },
 })
 
 interface TokenAnswer {
   readonly access_token: string
   readonly expires_in: number
-  readonly refresh_in: number
 }
 
 function isTokenAnswer(answer: unknown): answer is TokenAnswer {

@@ -11,7 +11,6 @@ export const googleAuthLibrary: Subject = {
   serve: (lives, tokenCall) =>
     startOauthServer({
       expiresIn: lives === 'short' ? (MARGIN + PERIOD) / 1000 : 7200,
-      refreshIn: 3600,
       tokenCall,
     }),
   start(url) {

@@ -15,7 +15,6 @@ export const undiciOidcInterceptor: Subject = {
   serve: (lives, tokenCall) =>
     startOauthServer({
       expiresIn: lives === 'short' ? MARGIN + PERIOD / 1000 : 7200,
-      refreshIn: 3600,
       tokenCall,
     }),
   start(url) {
