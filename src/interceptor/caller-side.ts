@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { messageOf } from '../errors.js'
 import type { LocationGuard } from './location.js'
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
@@ -149,7 +150,7 @@ export class CallerSide implements Controller {
     try {
       run()
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error))
+      const reason = asError(error)
       if (this.#attempt) this.abort(reason)
       else this.fail(reason)
     }
@@ -186,7 +187,12 @@ export class CallerSide implements Controller {
     if (this.#untold.length > 0 || !this.#end || this.#isOver) return
     this.#isOver = true
     this.rawTrailers = this.#end.raw
-    this.#handler.onResponseEnd?.(this, this.#end.trailers)
+    try {
+      this.#handler.onResponseEnd?.(this, this.#end.trailers)
+    } catch (error) {
+      // As undici does; its retry handler asks for the next attempt this way.
+      this.#handler.onResponseError?.(this, asError(error))
+    }
   }
 }
 
@@ -200,6 +206,10 @@ export function headOf(
   const safe = guard ? guard.headers(headers) : headers
   const raw = attempt.rawHeaders ?? null
   return { statusCode, headers: safe, statusMessage, rawHeaders: guard ? guard.rawHeaders(raw) : raw }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
 }
 
 /** As undici's RequestAbortedError, which needs undici at run time. */
