@@ -6,7 +6,15 @@ import { node, run } from './child.js'
 
 const { app } = inject('installed')
 
-const names = ['ERROR_MENDS', 'TokenThread', 'TokenThreadError']
+const names = [
+  'ERROR_MENDS',
+  'TokenThread',
+  'TokenThreadError',
+  'redactUrl',
+  'redactedUrlAttributes',
+  'subscribeTokens',
+  'tokenInterceptor',
+]
 
 test('the Node that runs the tests runs their children, npm among them', async () => {
   expect((await node(['-p', 'process.version'], { cwd: app })).stdout.trim()).toBe(process.version)

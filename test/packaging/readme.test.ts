@@ -25,7 +25,7 @@ const programs: Program[] = ['README.md', 'README.zh-CN.md'].flatMap((document) 
     ([, code = ''], i) => ({
       name: `${document} ${i + 1}`,
       code,
-      prints: [...code.matchAll(/^console\.log\(.*\) \/\/ (.*)$/gm)]
+      prints: [...code.matchAll(/^ *console\.log\(.*\) \/\/ (.*)$/gm)]
         .map(([, line = '']) => `${line}\n`)
         .join(''),
     }),
@@ -46,7 +46,7 @@ function written({ name, code }: Program): string {
 }
 
 test('each document has its programs', () => {
-  expect(programs).toHaveLength(8)
+  expect(programs).toHaveLength(10)
   expect(programs.filter(isServer)).toHaveLength(2)
 })
 
