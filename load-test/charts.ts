@@ -26,7 +26,7 @@ export interface Timeline {
 
 /** Latency over time: the median as an area, p99 as a line, rotations as marks. */
 export function timelineChart(chart: Timeline): string {
-  const box = { left: 56, right: WIDTH - 12, top: 16, bottom: 150 }
+  const box = { left: 72, right: WIDTH - 20, top: 16, bottom: 150 }
   const x = (ms: number): number => box.left + ((box.right - box.left) * ms) / chart.length
   const y = (ms: number): number =>
     box.bottom - ((box.bottom - box.top) * Math.min(ms, chart.top)) / chart.top
@@ -53,7 +53,7 @@ export function timelineChart(chart: Timeline): string {
 /** p50, p99, p99.9 and the maximum of each mode, on one logarithmic axis. */
 export function latencyChart(modes: readonly ModeFigures[]): string {
   const row = 34
-  const box = { left: 96, right: WIDTH - 24, top: 12, bottom: 12 + row * modes.length }
+  const box = { left: 96, right: WIDTH - 44, top: 12, bottom: 12 + row * modes.length }
   const values = modes.flatMap(({ p50, max }) => [p50, max]).filter((value) => value > 0)
   const least = 10 ** Math.floor(Math.log10(Math.min(...values, 1_000)))
   const most = 10 ** Math.ceil(Math.log10(Math.max(...values, 10)))

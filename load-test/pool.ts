@@ -29,9 +29,9 @@ export async function plainPool(workerData: HandlerSettings): Promise<Piscina<Ta
 /** Refused before any call is made. */
 const EMPTY: Task = { kind: 'message', query: { msg_signature: '', timestamp: '', nonce: '' }, body: '' }
 
-/** Piscina gives a task to the thread that has the fewest: so many at once reach each of them. */
+/** As many at once as all threads together take: so each has some. */
 async function onEachThread(run: () => Promise<Reply>): Promise<void> {
-  await Promise.all(Array.from({ length: OPTIONS.maxThreads }, run))
+  await Promise.all(Array.from({ length: OPTIONS.maxThreads * OPTIONS.concurrentTasksPerWorker }, run))
 }
 
 const fileUrl = (path: string): string => new URL(path, import.meta.url).href
