@@ -1,5 +1,5 @@
 export { ERROR_MENDS, type ErrorCode, TokenThreadError } from './errors.js'
-export { tokenInterceptor, type TokenInterceptorOptions } from './interceptor.js'
+export { type TokenInterceptor, tokenInterceptor, type TokenInterceptorOptions } from './interceptor.js'
 export type { Logger } from './logger.js'
 export type { AccountOptions, NamedAccountOptions, RetryOptions, TokenThreadOptions } from './options.js'
 export type { RequestSide } from './protocol.js'

@@ -13,6 +13,11 @@ import type { TokenReader } from './reader.js'
 
 export type { TokenInterceptorOptions } from './interceptor/options.js'
 
+/** A `Dispatcher.DispatcherComposeInterceptor` of undici 7 and of undici 8, whose types differ. */
+export type TokenInterceptor = <Dispatch extends (opts: never, handler: never) => boolean>(
+  dispatch: Dispatch,
+) => Dispatch
+
 /**
  * An undici interceptor: each request to the account's API carries the token that is valid when it is sent, and one that
  * the API refuses for its token is sent once more with the next.
@@ -25,16 +30,13 @@ export type { TokenInterceptorOptions } from './interceptor/options.js'
  * (a bare `Client` or `Pool` of undici 7), since the token must not go where nobody said.
  * @throws TokenThreadError `ERR_OPTIONS`
  */
-export function tokenInterceptor(
-  tokens: TokenReader,
-  options?: TokenInterceptorOptions,
-): Dispatcher.DispatcherComposeInterceptor
+export function tokenInterceptor(tokens: TokenReader, options?: TokenInterceptorOptions): TokenInterceptor
 /** @internal With another clock. */
 export function tokenInterceptor(
   tokens: TokenReader,
   options: TokenInterceptorOptions | undefined,
   clock: Clock,
-): Dispatcher.DispatcherComposeInterceptor
+): TokenInterceptor
 export function tokenInterceptor(
   tokens: TokenReader,
   options: TokenInterceptorOptions = {},
