@@ -32,12 +32,12 @@ export async function herdOf(subject: Subject): Promise<Record<string, number>> 
   await server.close()
   return {
     'first reads: fetches': first.fetches,
-    ms: first.took,
-    failed: first.failed,
+    'first reads: ms': first.took,
+    'first reads: failed': first.failed,
     'refused requests: fetches': refused.fetches,
-    'ms ': refused.took,
-    'not healed': refused.failed,
-    ...(rejected && { 'reject(): fetches': rejected.fetches, ' ms ': rejected.took }),
+    'refused requests: ms': refused.took,
+    'refused requests: not healed': refused.failed,
+    ...(rejected && { 'reject(): fetches': rejected.fetches, 'reject(): ms': rejected.took }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { Row } from './report.js'
 import type { Subject } from './subject.js'
 
 const run = promisify(execFile)
@@ -18,11 +19,23 @@ export async function runSubject(what: 'rotate' | 'herd', { name }: Subject): Pr
     const found: unknown = JSON.parse(stdout)
     return isFound(found) ? found : { problem: 'it printed something else' }
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) }
+    const lines = String(error).split('\n')
+    // What the process wrote as it died names the cause; the first line only says that it did.
+    return { problem: lines.find((line) => /^\w*Error: (?!Command failed)/.test(line)) ?? lines[0] ?? '' }
   }
 }
 
-export const isProblem = (found: Found): found is { readonly problem: string } =>
+/** A line of a table; where nothing could be measured it says why. */
+export const rowOf = ({ name }: Subject, found: Found): Row =>
+  isProblem(found) ? { name: `${name}: ${found.problem}`, figures: {} } : { name, figures: found }
+
+/** One figure by its name; NaN, which meets no aim, where it was not measured. */
+export const figuresOf =
+  (found: Found) =>
+  (name: string): number =>
+    isProblem(found) ? NaN : (found[name] ?? NaN)
+
+const isProblem = (found: Found): found is { readonly problem: string } =>
   typeof found['problem'] === 'string'
 
 function isFound(value: unknown): value is Readonly<Record<string, number>> {
