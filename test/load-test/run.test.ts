@@ -43,9 +43,10 @@ test('with the thread no request waited and none was refused; each rotation was 
   expect(thread?.fetches).toBe(thread?.rotations)
 })
 
-test('what fetches when it needs to lets requests wait; what never changes fetches nothing', () => {
+test('what fetches when it needs to, once for all, lets requests wait; what never changes fetches nothing', () => {
   const [, lazy, constant] = figuresIn(ended.stdout).modes
   expect(lazy?.fetches).toBeGreaterThanOrEqual(1)
+  expect(lazy?.fetches).toBe(lazy?.rotations)
   expect(lazy?.waited).toBeGreaterThanOrEqual(1)
   expect(constant).toMatchObject({ waited: 0, refused: 0, fetches: 0, rotations: 0 })
 })
