@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { blocked } from './blocked.js'
 import { fanOut } from './fan-out.js'
 import { herd } from './herd.js'
+import { interceptor } from './interceptor.js'
 import { read } from './read.js'
 import { type Report, show } from './report.js'
 import { rotate } from './rotate.js'
@@ -17,6 +18,7 @@ const benches: Readonly<Record<string, () => Promise<Report>>> = {
   'fan-out': fanOut,
   rotate,
   herd,
+  interceptor,
 }
 
 const { values, positionals } = parseArgs({
