@@ -55,8 +55,9 @@ export async function runRefresher(
       random,
       journal: new Journal(id, clock, (record) => post({ type: 'log', record })),
       publish: (published, news) => {
-        post({ type: 'state', account: id, state: published, news })
+        // The supervisor last: whatever its thread hands to another after hearing of a token, it is there already.
         desk.tell({ type: 'state', state: published, news })
+        post({ type: 'state', account: id, state: published, news })
       },
       answer: (demand, failure) => desk.answer(demand, failure),
     })

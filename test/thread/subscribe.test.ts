@@ -384,14 +384,24 @@ describe('what happens around a reader', () => {
 })
 
 describe('leaves nothing behind', () => {
+  const joins = async (reader: ReaderThread, times: number): Promise<{ ports: number; active: string[] }> => {
+    const left = await reader.run('joins', [times])
+    if (!isLeft(left)) throw new Error('the reader said something else')
+    return left
+  }
+  const isLeft = (left: unknown): left is { ports: number; active: string[] } =>
+    typeof left === 'object' && left !== null && 'ports' in left
   const ports = (): number => queryObjects(MessagePort, { format: 'count' })
 
   it('in its own thread, after 1,000 joins', async () => {
     const sim = await simulator()
     await threadOn(sim)
     const reader = await ReaderThread.start()
-    const [before, after] = [await reader.run('joins', [10]), await reader.run('joins', [1_000])]
-    expect(after).toEqual(before)
+    const { ports: before } = await joins(reader, 10)
+    const { ports: after, active } = await joins(reader, 1_000)
+    expect(after).toBeLessThanOrEqual(before)
+    // Its parent's, by which it is told what to do.
+    expect(active).toEqual(['MessagePort'])
   })
 
   it('at the refresher and where it was introduced, after 1,000 joins', async () => {
@@ -407,7 +417,7 @@ describe('leaves nothing behind', () => {
       return ports()
     }
     const before = await joinAndLeave(10)
-    expect(await joinAndLeave(1_000)).toBe(before)
+    expect(await joinAndLeave(1_000)).toBeLessThanOrEqual(before)
     expect(system.clock.holds).toBe(0)
   })
 
@@ -426,7 +436,7 @@ describe('leaves nothing behind', () => {
       return ports()
     }
     const before = await dieAndRestart(3)
-    expect(await dieAndRestart(30)).toBe(before)
+    expect(await dieAndRestart(30)).toBeLessThanOrEqual(before)
     expect(tokens.status().restarts).toBe(33)
     expect(subscription.get()).toBe(tokens.get())
   })
@@ -455,7 +465,7 @@ describe('leaves nothing behind', () => {
     }
     await asking(await ReaderThread.start())
     const nothing = await leftBy(doNothing)
-    expect(await leftBy(asking)).toBe(nothing)
+    expect(await leftBy(asking)).toBeLessThanOrEqual(nothing)
   })
 
   it('of readers whose threads died while there was no refresher to join', async () => {
@@ -469,6 +479,6 @@ describe('leaves nothing behind', () => {
     }
     await waiting(await ReaderThread.start())
     const nothing = await leftBy(doNothing)
-    expect(await leftBy(waiting)).toBe(nothing)
+    expect(await leftBy(waiting)).toBeLessThanOrEqual(nothing)
   })
 })
