@@ -25,6 +25,7 @@ const ROUNDS = 15
 const WARM_UP = 3
 
 const PLAIN = 'undici alone'
+const IDLE = 'undici with an interceptor that does nothing'
 const OURS = 'undici with tokenInterceptor, query'
 const AZURE = 'core-rest-pipeline alone'
 
@@ -119,14 +120,21 @@ export async function interceptor(): Promise<Report> {
   if (typeof url !== 'string') throw new Error('the API server said something else')
   const sim = await startSimulator({ accounts: [{ appId: 'wx', appSecret: 'secret' }] })
   const tokens = await TokenThread.start({ ...sim.options('wx'), logger: false })
-  const agents = Array.from({ length: 5 }, () => new Agent({ connections: CONCURRENT }))
-  const [a, b, c, d, e] = agents
-  if (!a || !b || !c || !d || !e) throw new Error('there are five agents')
+  const agents = Array.from({ length: 6 }, () => new Agent({ connections: CONCURRENT }))
+  const [a, b, c, d, e, f] = agents
+  if (!a || !b || !c || !d || !e || !f) throw new Error('there are six agents')
   const origins = [url]
   const call = `${url}/cgi-bin/get_api_domain_ip?x=1`
   const rows = await measure({
     [PLAIN]: { beside: PLAIN, send: by(a, call) },
     [OURS]: { beside: PLAIN, send: by(b.compose(tokenInterceptor(tokens, { origins })), call) },
+    [IDLE]: {
+      beside: PLAIN,
+      send: by(
+        f.compose((next) => (opts, handler) => next(opts, handler)),
+        call,
+      ),
+    },
     'undici alone, again': { beside: PLAIN, send: by(c, call) },
     'undici with tokenInterceptor, bearer': {
       beside: PLAIN,
@@ -141,15 +149,21 @@ export async function interceptor(): Promise<Report> {
   const exit = once(server, 'exit')
   server.disconnect()
   await exit
-  const share = rows.find(({ name }) => name === OURS)?.figures['% of its client alone'] ?? NaN
+  const share = (name: string): number =>
+    rows.find((row) => row.name === name)?.figures['% of its client alone'] ?? NaN
   return {
     bench: 'interceptor',
     tables: [{ title: `${REQUESTS} requests, ${CONCURRENT} at a time, median of ${ROUNDS} rounds`, rows }],
-    // 95 % of the requests/s is 1 / 0.95 of the time.
+    // 95 % of the requests/s is 1 / 0.95 of the time. undici 7 itself turns each answer's headers to and fro for any interceptor.
     aims: [
       {
         what: 'the time of a request with tokenInterceptor beside one without',
-        ratio: 100 / share,
+        ratio: 100 / share(OURS),
+        limit: 1 / 0.95,
+      },
+      {
+        what: 'the same beside an interceptor that does nothing',
+        ratio: share(IDLE) / share(OURS),
         limit: 1 / 0.95,
       },
     ],

@@ -24,6 +24,18 @@ const DECODERS = new Map<string, Decode>([
   ['br', (raw) => brotliDecompressSync(raw, BROTLI)],
 ])
 
+const NONE: readonly undefined[] = []
+const NO_BYTES = Buffer.alloc(0)
+
+function codingsOf(contentEncoding: string | string[]): (Decode | undefined)[] {
+  return String(contentEncoding)
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding !== 'identity')
+    .map((coding) => DECODERS.get(coding))
+}
+
 /** Reads the beginning of an answer as it comes, inflated where it is compressed, and says whether it is a refusal. */
 export class AnswerReader {
   readonly #scanner: AnswerScanner
@@ -31,21 +43,16 @@ export class AnswerReader {
   readonly #decoders: readonly Decode[] | undefined
   /** A coding that can't be read here. */
   readonly #isUnknown: boolean
-  #raw = Buffer.alloc(0)
+  #raw: Buffer = NO_BYTES
   #scanned = 0
   #chunks = 0
   #inflateFrom = 0
 
-  constructor(field: string, codes: ReadonlySet<string>, contentEncoding: string | string[] | undefined) {
+  constructor(field: Buffer, codes: ReadonlySet<string>, contentEncoding: string | string[] | undefined) {
     this.#scanner = new AnswerScanner(field, codes)
-    const codings = String(contentEncoding ?? '')
-      .toLowerCase()
-      .split(',')
-      .map((coding) => coding.trim())
-      .filter((coding) => coding !== '' && coding !== 'identity')
-    const decoders = codings.map((coding) => DECODERS.get(coding))
-    this.#decoders = codings.length === 0 ? undefined : decoders.filter((one) => one !== undefined).reverse()
-    this.#isUnknown = decoders.includes(undefined) || codings.length > 2
+    const codings = contentEncoding === undefined ? NONE : codingsOf(contentEncoding)
+    this.#decoders = codings.length === 0 ? undefined : codings.filter((one) => one !== undefined).reverse()
+    this.#isUnknown = codings.includes(undefined) || codings.length > 2
   }
 
   read(chunk: Buffer): Verdict {

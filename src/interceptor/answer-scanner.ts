@@ -46,20 +46,18 @@ export class AnswerScanner {
   #isKey = false
   #isCode = false
   #hexDigits = 0
-  #literal: Buffer = Buffer.alloc(0)
+  #literal: Buffer | undefined
   #literalAt = 0
   #verdict: Verdict = 'open'
 
-  constructor(field: string, codes: ReadonlySet<string>) {
-    this.#field = Buffer.from(field)
+  constructor(field: Buffer, codes: ReadonlySet<string>) {
+    this.#field = field
     this.#codes = codes
   }
 
   read(bytes: Uint8Array): Verdict {
-    for (const byte of bytes) {
-      if (this.#verdict !== 'open') break
-      this.#step(byte)
-    }
+    // Counted, not iterated: this runs for each answer.
+    for (let i = 0; i < bytes.length && this.#verdict === 'open'; i++) this.#step(bytes[i] ?? 0)
     return this.#verdict
   }
 
@@ -74,7 +72,7 @@ export class AnswerScanner {
       case NUMBER:
         return this.#inNumber(byte)
       case LITERAL:
-        if (byte !== this.#literal[this.#literalAt]) return this.#end('other')
+        if (byte !== this.#literal?.[this.#literalAt]) return this.#end('other')
         this.#literalAt += 1
         if (this.#literalAt === this.#literal.length) this.#state = AFTER
         return

@@ -45,7 +45,7 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
   #ended:
     { readonly trailers: Headers; readonly raw: Head['rawHeaders'] } | { readonly error: Error } | undefined
   #newer: string | undefined
-  #secondBody: AnyBody = null
+  #secondBody: AnyBody | undefined
   readonly #cancels: Cancel[] = []
 
   constructor(request: RequestWithToken) {
@@ -56,7 +56,7 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
     const { opts, replayLimit } = this.#request
     this.#token = token
     this.#body = requestBody(opts.body, replayLimit)
-    return this.#dispatch(token, this.#body ? this.#body.first : (opts.body ?? null), this)
+    return this.#dispatch(token, this.#body?.first, this)
   }
 
   onRequestStart(attempt: Controller, context: unknown): void {
@@ -138,13 +138,10 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
     return this.#state === 'refused'
   }
 
-  #dispatch(token: string, body: AnyBody, handler: Dispatcher.DispatchHandler): boolean {
+  #dispatch(token: string, body: AnyBody | undefined, handler: Dispatcher.DispatchHandler): boolean {
     const { dispatch, opts, plan } = this.#request
-    // A redirect inside of us would follow with the token, wherever that leads.
-    return dispatch(
-      Object.assign({ ...opts }, plan.place.put(opts, token), { body, maxRedirections: 0 }),
-      handler,
-    )
+    const sent = plan.place.put(opts, token)
+    return dispatch(body === undefined ? sent : Object.assign(sent, { body }), handler)
   }
 
   /** The answer is told as it came, and what is still to come with it. */
@@ -165,7 +162,7 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
     const { tokens, caller, opts, clock, warnings } = this.#request
     this.#state = 'refused'
     const rejected = tokens.reject(this.#token)
-    const second = this.#body ? this.#body.again() : { body: opts.body ?? null }
+    const second = this.#body ? this.#body.again() : { body: undefined }
     if ('why' in second) {
       // Its failure is an event of the tokens; nobody here can do anything about it.
       rejected.catch(() => undefined)

@@ -2,18 +2,13 @@ import type { Dispatcher } from 'undici'
 import { hasHeader, withHeader } from './headers.js'
 
 type Options = Dispatcher.DispatchOptions
-type Placed =
-  | { readonly path: string }
-  | { readonly query: NonNullable<Options['query']> }
-  | { readonly headers: NonNullable<Options['headers']> }
-
 /** Where a token travels. */
 export interface TokenPlace {
   readonly in: 'query' | 'header'
   /** Whether the caller put something there already: a token of their own, as of WeChat's users. */
   hasOwn(opts: Options): boolean
-  /** What differs from the caller's options when the token is put in. */
-  put(opts: Options, token: string): Placed
+  /** What is sent. A redirect inside of us would follow with the token, wherever that leads: it does not follow at all. */
+  put(opts: Options, token: string): Options
 }
 
 export function queryPlace(name: string): TokenPlace {
@@ -27,14 +22,15 @@ export function queryPlace(name: string): TokenPlace {
       const begin = path.indexOf('?')
       return begin !== -1 && hasParameter(path.slice(begin + 1), name)
     },
-    put({ path, query }, token) {
+    put(opts, token) {
+      const { path, query } = opts
       // undici adds `query` to the path itself, and refuses both at once.
-      if (query) return { query: { ...query, [name]: token } }
+      if (query) return staying({ ...opts, query: { ...query, [name]: token } })
       if (last.token !== token) last = { token, parameter: `${encodedName}=${encodeURIComponent(token)}` }
       const hash = path.indexOf('#')
       const bare = hash === -1 ? path : path.slice(0, hash)
       const joint = !bare.includes('?') ? '?' : bare.endsWith('?') || bare.endsWith('&') ? '' : '&'
-      return { path: `${bare}${joint}${last.parameter}` }
+      return staying({ ...opts, path: `${bare}${joint}${last.parameter}` })
     },
   }
 }
@@ -50,6 +46,11 @@ export function headerPlace(name: string, prefix: string): TokenPlace {
   return {
     in: 'header',
     hasOwn: ({ headers }) => hasHeader(headers, name),
-    put: ({ headers }, token) => ({ headers: withHeader(headers, name, prefix + token) }),
+    put: (opts, token) => staying({ ...opts, headers: withHeader(opts.headers, name, prefix + token) }),
   }
+}
+
+function staying(opts: Options & { maxRedirections?: number }): Options {
+  opts.maxRedirections = 0
+  return opts
 }

@@ -9,7 +9,7 @@ export interface RequestPlan {
   /** HTTP statuses that are a refusal by themselves. */
   readonly statuses: ReadonlySet<number>
   /** The field of a JSON answer that holds the code, and the codes that are a refusal, as text. */
-  readonly field: string
+  readonly field: Buffer
   readonly codes: ReadonlySet<string>
   /** Whether a request to this origin and path takes the token. */
   isForUs(opts: Dispatcher.DispatchOptions): boolean
@@ -23,7 +23,7 @@ export function requestPlan(side: RequestSide, { scheme, origins }: InterceptorS
   return {
     place,
     statuses: new Set(place.in === 'header' ? [...side.refused.statuses, 401] : side.refused.statuses),
-    field: side.refused.field,
+    field: Buffer.from(side.refused.field),
     codes: new Set(side.refused.codes.map(String)),
     isForUs({ origin, path }) {
       if (!(typeof origin === 'string' && allowed.has(origin)) && !allowed.has(originOf(origin))) return false
@@ -50,6 +50,8 @@ function placeOf(place: RequestSide['place'], scheme: InterceptorSettings['schem
 }
 
 function pathnameOf(path: string): string {
-  const end = path.search(/[?#]/)
-  return end === -1 ? path : path.slice(0, end)
+  const query = path.indexOf('?')
+  const bare = query === -1 ? path : path.slice(0, query)
+  const hash = bare.indexOf('#')
+  return hash === -1 ? bare : bare.slice(0, hash)
 }

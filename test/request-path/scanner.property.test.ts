@@ -4,12 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { AnswerReader, HELD_BYTES } from '../../src/interceptor/answer-reader.js'
 import { AnswerScanner, type Verdict } from '../../src/interceptor/answer-scanner.js'
 
+const FIELD = Buffer.from('errcode')
 const CODES = new Set(['40001', '42001', 'InvalidToken'])
 const runs = { numRuns: 300 * Number(process.env.PROPERTY_RUNS ?? 1) }
 
 /** Feeds the text cut at random places; how far it read until it was sure. */
 function scan(bytes: Buffer, cuts: readonly number[]): { verdict: Verdict; looked: number } {
-  const scanner = new AnswerScanner('errcode', CODES)
+  const scanner = new AnswerScanner(FIELD, CODES)
   const at = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b)
   let from = 0
   for (const to of [...at, bytes.length]) {
@@ -124,8 +125,8 @@ describe('the scanner', () => {
     ['{}', 2],
   ])('lets go at the first byte that can’t begin a refusal: %s', ([text, at]) => {
     const bytes = Buffer.from(text, 'latin1')
-    expect(new AnswerScanner('errcode', CODES).read(bytes.subarray(0, at - 1))).toBe('open')
-    expect(new AnswerScanner('errcode', CODES).read(bytes.subarray(0, at))).toBe('other')
+    expect(new AnswerScanner(FIELD, CODES).read(bytes.subarray(0, at - 1))).toBe('open')
+    expect(new AnswerScanner(FIELD, CODES).read(bytes.subarray(0, at))).toBe('other')
   })
 })
 
@@ -149,7 +150,7 @@ describe('the reader', () => {
         fc.property(answers, cuts, fc.nat({ max: 6000 }), (answer, at, padding) => {
           const text = JSON.stringify({ padding: 'x'.repeat(padding), ...answer })
           const raw = encode(Buffer.from(text))
-          const reader = new AnswerReader('errcode', CODES, name)
+          const reader = new AnswerReader(FIELD, CODES, name)
           const places = [...new Set(at.map((cut) => cut % (raw.length + 1)))].sort((a, b) => a - b)
           let verdict: Verdict = 'open'
           let from = 0
@@ -170,7 +171,7 @@ describe('the reader', () => {
   test('a bomb, a broken stream, an unknown coding and a third layer are let go', () => {
     const refusal = Buffer.from('{"errcode":40001}')
     const read = (coding: string | undefined, bytes: Buffer): Verdict =>
-      new AnswerReader('errcode', CODES, coding).read(bytes)
+      new AnswerReader(FIELD, CODES, coding).read(bytes)
     expect(read('gzip', gzipSync(Buffer.alloc(1_000_000, ' ')))).toBe('other')
     expect(read('gzip', Buffer.from('no gzip at all'))).toBe('other')
     expect(read('zstd-of-tomorrow', refusal)).toBe('other')
@@ -179,7 +180,7 @@ describe('the reader', () => {
 
   test('one byte at a time', () => {
     const raw = gzipSync(Buffer.from(`{"errmsg":"${'é'.repeat(500)}","errcode":40001}`))
-    const reader = new AnswerReader('errcode', CODES, 'gzip')
+    const reader = new AnswerReader(FIELD, CODES, 'gzip')
     const verdicts = Array.from(raw, (_, i) => reader.read(raw.subarray(i, i + 1)))
     expect(verdicts.includes('other')).toBe(false)
     expect(verdicts.includes('refusal') || reader.end() === 'refusal').toBe(true)
