@@ -1,3 +1,4 @@
+import { createCipheriv } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { CallbackError, MessageCrypto } from '../../workers/handler/message-crypto.js'
 import { readMessage } from '../../workers/handler/message.js'
@@ -73,6 +74,11 @@ test('what is no message is a CallbackError, never another failure', () => {
     '<a><b></a></b>',
   ]
   for (const body of bodies) expect(() => readMessage(body, QUERY, crypto)).toThrow(CallbackError)
+  // Well padded, but shorter than what every message begins with.
+  const key = Buffer.from(`${SETTINGS.encodingAesKey}=`, 'base64')
+  const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false)
+  const short = Buffer.concat([cipher.update(Buffer.alloc(32, 32)), cipher.final()]).toString('base64')
+  expect(() => readMessage(envelope(short), signed(short), crypto)).toThrow(CallbackError)
   for (const bytes of [1, 16, 32, 64, 96, 320]) {
     const encrypted = Buffer.alloc(bytes, 7).toString('base64')
     expect(() => readMessage(envelope(encrypted), signed(encrypted), crypto)).toThrow(CallbackError)
