@@ -343,7 +343,7 @@ describe('what happens around a reader', () => {
     void reader.run('signalNext', [0, old, gate])
     void reader.run('refresh', [0])
     expect(Atomics.wait(gate, 0, 0, 20_000)).not.toBe('timed-out')
-    expect(tokens.get()).not.toBe(old)
+    expect(await reader.run('get', [0])).not.toBe(old)
   })
 
   it('it is parked while tokens come and go, as Piscina parks its threads: it reads right at once', async () => {
