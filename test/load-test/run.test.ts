@@ -79,7 +79,12 @@ const FLAGS = [
 ]
 const required = process.env.TOKEN_THREAD_REQUIRE_BROWSER === '1'
 
-test.skipIf(!existsSync(CHROMIUM) && !required)('the report in a real browser (needs chromium)', async () => {
+const IN_BROWSER = 'the report in a real browser (needs chromium)'
+const skipped = !existsSync(CHROMIUM) && !required
+// Vitest only counts what is skipped: this says which.
+if (skipped) process.stderr.write(`SKIPPED: ${IN_BROWSER}: ${CHROMIUM} is not there\n`)
+
+test.skipIf(skipped)(IN_BROWSER, async () => {
   const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
   try {
     const page = await browser.newPage({ colorScheme: 'light' })
