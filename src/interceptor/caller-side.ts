@@ -119,12 +119,13 @@ export class CallerSide implements Controller {
 
   data(chunk: Buffer): void {
     if (this.#isOver) return
-    // A chunk that comes although the caller paused is the last before the pause, as undici has it: it is told.
-    if (this.#untold.length === 0 && !this.#isTelling) this.#handler.onResponseData?.(this, chunk)
+    // undici may have one in hand although the caller paused: theirs are told in order, after they resume.
+    const canTell = this.#untold.length === 0 && !this.#isPaused && !this.#isTelling
+    if (canTell) this.#handler.onResponseData?.(this, chunk)
     else this.#untold.push(chunk)
   }
 
-  /** Chunks that were held: unlike new ones they wait where the caller has paused. */
+  /** Chunks that were held. */
   held(chunks: readonly Buffer[]): void {
     this.#untold.push(...chunks)
     this.#tell()

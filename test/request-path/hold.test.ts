@@ -190,22 +190,21 @@ describe('a held answer obeys', () => {
   })
 })
 
-test('a handler hears each thing once and in order, and held bytes wait while it has paused', async () => {
-  const set = await setUp((_, response) => {
-    response.write('{"a":')
-    setImmediate(() => response.end('1}'))
-  })
+/** A handler that pauses at the head (or at a 1xx before it) and notes what it hears. */
+function noting(set: { readonly url: string; readonly dispatcher: Dispatcher }, pauseAt: number) {
   const heard: string[] = []
   const started = event<Dispatcher.DispatchController>()
   const ended = event()
+  const raw: unknown[] = []
   set.dispatcher.dispatch(
     { origin: set.url, path: '/p', method: 'GET' },
     {
       onRequestStart: () => void heard.push('begin'),
       onResponseStart: (controller, status) => {
         heard.push(String(status))
-        controller.pause()
-        started.come(controller)
+        raw.push(...Object.values(controller.rawHeaders ?? {}).map(String))
+        if (status === pauseAt) controller.pause()
+        if (status >= 200) started.come(controller)
       },
       onResponseData: (_, chunk) => void heard.push(chunk.toString()),
       onResponseEnd: () => {
@@ -215,20 +214,100 @@ test('a handler hears each thing once and in order, and held bytes wait while it
       onResponseError: (_, error) => void heard.push(error.message),
     },
   )
-  const controller = await started.came
+  return { heard, raw, started: started.came, ended: ended.came }
+}
+
+const turns = async (): Promise<void> => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test.for([
+  ['{"a":', '1}', 200],
+  ['<html>', '</html>', 200],
+  ['<html>', '</html>', 103],
+] as const)(
+  'a handler hears each thing once, in order, nothing while it has paused: %s%s at %i',
+  async (one) => {
+    const [begin, rest, pauseAt] = one
+    const set = await setUp((_, response) => {
+      if (pauseAt === 103) response.writeEarlyHints({ link: '</a>; rel=preload' })
+      response.write(begin)
+      setImmediate(() => response.end(rest))
+    })
+    const { heard, started, ended } = noting(set, pauseAt)
+    const controller = await started
+    await turns()
+    const before = pauseAt === 103 ? ['begin', '103', '200'] : ['begin', '200']
+    expect(heard).toEqual(before)
+    expect(controller.paused).toBe(true)
+    controller.resume()
+    await ended
+    expect(heard.slice(0, before.length)).toEqual(before)
+    expect([heard.slice(before.length, -1).join(''), heard.at(-1)]).toEqual([begin + rest, 'end'])
+    // Late calls change nothing.
+    controller.abort(new Error('late'))
+    expect(heard.at(-1)).toBe('end')
+  },
+)
+
+test('a refusal that is given back while it still comes, to a handler that pauses: in order', async () => {
+  const [given, more] = [event(), event()]
+  const set = await setUp((_, response) => {
+    response.write('{"errcode":40001,')
+    void given.came.then(() => response.write('"a":1,', () => more.come()))
+    void more.came.then(() => response.end('"b":2}'))
+  })
+  Object.defineProperty(set.tokens, 'reject', { value: () => Promise.reject(new Error('no')) })
+  const { heard, started, ended } = noting(set, 200)
+  const controller = await started
+  given.come()
+  await more.came
+  await turns()
   expect(heard).toEqual(['begin', '200'])
-  expect(controller.paused).toBe(true)
   controller.resume()
-  await ended.came
-  expect([heard.slice(0, 2), heard.slice(2, -1).join(''), heard.at(-1)]).toEqual([
-    ['begin', '200'],
-    '{"a":1}',
-    'end',
-  ])
-  // Late calls change nothing.
-  controller.abort(new Error('late'))
-  expect(heard.at(-1)).toBe('end')
+  await ended
+  expect(heard.slice(2, -1).join('')).toBe('{"errcode":40001,"a":1,"b":2}')
+})
+
+test('a refusal without end is not taken in while `reject` is pending', async () => {
+  const rejected = event()
+  let written = 0
+  const set = await setUp((_, response) => {
+    const chunk = Buffer.alloc(65_536, 'x')
+    const write = (): void => {
+      while (written < 64 * 1024 * 1024) {
+        written += chunk.length
+        if (!response.write(chunk)) return void response.once('drain', write)
+      }
+      response.end()
+    }
+    response.write('{"errcode":40001,"errmsg":"')
+    write()
+  })
+  Object.defineProperty(set.tokens, 'reject', {
+    value: () => (rejected.come(), new Promise(() => undefined)),
+  })
+  const stop = new AbortController()
+  const asked = request(`${set.url}/p`, { dispatcher: set.dispatcher, signal: stop.signal })
+  await rejected.came
+  let before = -1
+  while (written !== before) {
+    before = written
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(written).toBeLessThan(32 * 1024 * 1024)
+  stop.abort(new Error('enough'))
+  await expect(asked).rejects.toThrow('enough')
+})
+
+test('headers as they came over the wire hold no token in a Location, either', async () => {
+  const set = await setUp((seen, response) =>
+    response.writeHead(302, { location: `/q?access_token=${String(seen.token)}&a=1` }).end(),
+  )
+  const { raw, ended } = noting(set, 0)
+  await ended
+  expect(raw).toContain('/q?a=1')
+  expect(JSON.stringify(raw)).not.toContain('fake-token')
 })
 
 test('a connection that can’t be made fails the request once, without a word to the tokens', async () => {
