@@ -1,8 +1,12 @@
+import type { EventEmitter } from 'node:events'
 import { Piscina } from 'piscina'
 import type { HandlerSettings, Reply, Task } from '../workers/handler/tasks.js'
 import type { TaskWithToken } from './pool-handler.js'
 
+const fileUrl = (path: string): string => new URL(path, import.meta.url).href
+
 const OPTIONS = {
+  filename: fileUrl('./pool-handler-dev.mjs'),
   minThreads: 2,
   maxThreads: 2,
   concurrentTasksPerWorker: 32,
@@ -11,27 +15,28 @@ const OPTIONS = {
 } as const
 
 /** Threads that hold the token themselves; resolves when they are loaded. */
-export async function subscribedPool(workerData: HandlerSettings): Promise<Piscina<Task, Reply>> {
-  const filename = fileUrl('../workers/handler-dev.mjs')
-  const pool = new Piscina<Task, Reply>({ ...OPTIONS, workerData, filename })
-  await onEachThread(() => pool.run(EMPTY))
+export async function subscribedPool(settings: HandlerSettings): Promise<Piscina<Task, Reply>> {
+  const workerData = { ...settings, handler: fileUrl('../workers/handler.ts') }
+  const pool = new Piscina<Task, Reply>({ ...OPTIONS, workerData })
+  await loaded(pool)
   return pool
 }
 
 /** Threads that get the token with each task; resolves when they are loaded. */
-export async function plainPool(workerData: HandlerSettings): Promise<Piscina<TaskWithToken, Reply>> {
-  const filename = fileUrl('./pool-handler-dev.mjs')
-  const pool = new Piscina<TaskWithToken, Reply>({ ...OPTIONS, workerData, filename })
-  await onEachThread(() => pool.run({ task: EMPTY, accessToken: '' }))
+export async function plainPool(settings: HandlerSettings): Promise<Piscina<TaskWithToken, Reply>> {
+  const workerData = { ...settings, handler: fileUrl('./pool-handler.ts') }
+  const pool = new Piscina<TaskWithToken, Reply>({ ...OPTIONS, workerData })
+  await loaded(pool)
   return pool
 }
 
-/** Refused before any call is made. */
-const EMPTY: Task = { kind: 'message', query: { msg_signature: '', timestamp: '', nonce: '' }, body: '' }
-
-/** As many at once as all threads together take: so each has some. */
-async function onEachThread(run: () => Promise<Reply>): Promise<void> {
-  await Promise.all(Array.from({ length: OPTIONS.maxThreads * OPTIONS.concurrentTasksPerWorker }, run))
+function loaded(pool: EventEmitter): Promise<void> {
+  const threads = new Set<unknown>()
+  return new Promise((resolve, reject) => {
+    pool.on('message', (message: unknown) => {
+      if (typeof message === 'object' && message !== null && 'loaded' in message) threads.add(message.loaded)
+      if (threads.size === OPTIONS.minThreads) resolve()
+    })
+    pool.on('error', reject)
+  })
 }
-
-const fileUrl = (path: string): string => new URL(path, import.meta.url).href
