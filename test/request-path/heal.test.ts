@@ -140,14 +140,16 @@ describe('what comes of it', () => {
     }
   })
 
-  test('a refusal longer than what is held is dropped for the second answer', async () => {
-    const set = await setUp((seen, response) =>
-      seen.token === 'fake-token-1'
-        ? response.end(`{"errcode":40001,"errmsg":"${'x'.repeat(3_000_000)}"}`)
-        : response.end(OK),
-    )
+  test('a refusal longer than what is held is dropped for the second answer, its connection with it', async () => {
+    const closed = event()
+    const set = await setUp((seen, response) => {
+      if (seen.token !== 'fake-token-1') return void response.end(OK)
+      response.once('close', closed.come)
+      response.end(`{"errcode":40001,"errmsg":"${'x'.repeat(30_000_000)}"}`)
+    })
     const { body } = await request(`${set.url}/p`, { dispatcher: set.dispatcher })
     expect(await body.text()).toBe(OK)
+    await closed.came
   })
 
   test('a refusal that breaks off heals, too', async () => {
@@ -333,7 +335,6 @@ describe('the body of the request', () => {
 
   test('an answer before the body was read to its end: the refusal, and one warn', async () => {
     const logger = keepingLogger()
-    const there = await api((_, response) => response.end(OK))
     const { createServer } = await import('node:http')
     const early = createServer((_, response) => void response.end(REFUSAL))
     early.listen(0, '127.0.0.1')
@@ -346,7 +347,7 @@ describe('the body of the request', () => {
     const url = `http://127.0.0.1:${typeof address === 'object' ? String(address?.port) : ''}`
     const agent = new Agent()
     cleanUp(() => agent.destroy())
-    const tokens = tokensFor([url, there.url])
+    const tokens = tokensFor([url])
     const dispatcher = agent.compose(tokenInterceptor(tokens, { logger }))
     const body = new Readable({ read: () => undefined })
     body.push('begun')
@@ -410,6 +411,13 @@ describe('without a live token', () => {
   test('waiting ends with the caller’s signal, and when the thread closes', async () => {
     const set = await setUp(refusesFirst, { wait: 60_000 })
     set.tokens.expire()
+    const signals: (AbortSignal | undefined)[] = []
+    const ready = set.tokens.ready.bind(set.tokens)
+    const seeing = (options: { signal?: AbortSignal } = {}): Promise<unknown> => {
+      signals.push(options.signal)
+      return ready(options)
+    }
+    Object.defineProperty(set.tokens, 'ready', { value: seeing })
     for (const ask of [request, fetch]) {
       const stop = new AbortController()
       const asked = ask(`${set.url}/p`, { dispatcher: set.dispatcher, signal: stop.signal })
@@ -417,6 +425,8 @@ describe('without a live token', () => {
       setImmediate(() => stop.abort(reason))
       await expect(asked).rejects.toBe(reason)
     }
+    // Nothing waits on for whoever has left.
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true, true])
     const asked = failureOf(() => request(`${set.url}/p`, { dispatcher: set.dispatcher }))
     await new Promise((resolve) => setImmediate(resolve))
     await set.tokens.close()
