@@ -1,4 +1,4 @@
-import { MessagePort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import type { Instant } from './clock.js'
 import type { Failure } from './errors.js'
 import type { TokenData } from './token.js'
@@ -172,36 +172,41 @@ export interface LogRecord {
 
 // ----------------------------------------------------------------------------------- readers in other threads
 
-/** A thread that wants to read asks the thread of a TokenThread; the answer comes by the port that it sends along. */
+/** A thread that wants to read asks the thread of a TokenThread. */
 export interface Ask {
   readonly type: 'token-thread:subscribe'
   readonly protocol: number
   readonly account: string | undefined
-  /** Of one that was introduced before: the TokenThread it belongs to. */
-  readonly thread: string | undefined
-  readonly port: MessagePort
 }
 
+/** Another copy of the library may have asked: `protocol` is compared by whoever answers. */
 export function isAsk(message: unknown): message is Ask {
   return (
     typeof message === 'object' &&
     message !== null &&
     'type' in message &&
     message.type === 'token-thread:subscribe' &&
-    'port' in message &&
-    message.port instanceof MessagePort
+    'protocol' in message &&
+    (!('account' in message) || message.account === undefined || typeof message.account === 'string')
   )
 }
 
 /** What a source needs to know of its account; the secret is not among it. */
 export type ReaderAccount = Pick<AccountConfig, 'id' | 'endpoint' | 'timeout' | 'retry'>
 
-export type ToReader =
-  /** The introducer's last word: the rest comes from the refresher itself. */
-  | { readonly type: 'introduced'; readonly thread: string }
-  /** There is no such account (yet): `ids` are those that there are. */
-  | { readonly type: 'absent'; readonly ids: readonly string[] }
+/** From the thread of the TokenThread, by the port that came with the ask. */
+export type FromIntroducer =
+  | { readonly type: 'introduced'; readonly id: string }
+  /** There is nobody of this account here, or none of this version; another copy of the library may have more. */
+  | { readonly type: 'nobody'; readonly protocol: number; readonly ids: readonly string[] }
   | { readonly type: 'refused'; readonly failure: Failure }
+  /** A line to a refresher: the first, and another one after each restart. */
+  | { readonly type: 'line'; readonly port: MessagePort }
+  /** The TokenThread was closed. */
+  | { readonly type: 'closed' }
+
+/** From the refresher itself, by the line. */
+export type ToReader =
   | {
       readonly type: 'joined'
       readonly account: ReaderAccount
@@ -210,10 +215,38 @@ export type ToReader =
     }
   | { readonly type: 'state'; readonly state: AccountState; readonly news: News }
   | { readonly type: 'answer'; readonly id: number; readonly failure: Failure | undefined }
-  /** The TokenThread was closed. */
-  | { readonly type: 'closed' }
 
-/** The port is ours alone: what is no message of ours is ignored. */
+const INTRODUCER_TYPES: readonly unknown[] = [
+  'introduced', 'nobody', 'refused', 'line', 'closed',
+] satisfies FromIntroducer['type'][] // prettier-ignore
+const READER_TYPES: readonly unknown[] = ['joined', 'state', 'answer'] satisfies ToReader['type'][]
+
+/** A port that was handed over may be anybody's: what is not ours is ignored. */
+export function isFromIntroducer(message: unknown): message is FromIntroducer {
+  return (
+    typeof message === 'object' &&
+    message !== null &&
+    'type' in message &&
+    INTRODUCER_TYPES.includes(message.type)
+  )
+}
+
 export function isToReader(message: unknown): message is ToReader {
-  return typeof message === 'object' && message !== null && 'type' in message
+  return (
+    typeof message === 'object' &&
+    message !== null &&
+    'type' in message &&
+    READER_TYPES.includes(message.type)
+  )
+}
+
+/** What other code sends by the port of a reader must not harm the thread that serves all: it is ignored. */
+export function isDemand(message: unknown): message is Demand {
+  if (typeof message !== 'object' || message === null || !('type' in message)) return false
+  const { type } = message
+  if (type === 'look') return true
+  if (!('id' in message) || !Number.isSafeInteger(message.id)) return false
+  if (type === 'cancel') return true
+  if (type === 'reject') return 'generation' in message && Number.isFinite(message.generation)
+  return type === 'refresh' && 'calls' in message && (message.calls === 1 || message.calls === 2)
 }

@@ -1,7 +1,9 @@
 import type { Alarm } from './alarm.js'
 import { type Clock, instantNow, later } from './clock.js'
 import { errorOf, type Failure } from './errors.js'
+import { onAbort } from './on-abort.js'
 import type { Demand } from './protocol.js'
+import { reasonOf } from './waiters.js'
 
 type Question = Extract<Demand, { type: 'reject' | 'refresh' }>
 
@@ -45,8 +47,7 @@ export class Requests {
         this.#line.send({ type: 'cancel', account: request.message.account, id })
         request.fail(reason)
       }
-      const aborted = (): void => giveUp(signal?.reason)
-      signal?.addEventListener('abort', aborted, { once: true })
+      const ignore = signal && onAbort(signal, () => giveUp(reasonOf(signal)))
       const cancel = this.#alarm.set(later(instantNow(this.#clock), patience), () => {
         // The answer may be waiting behind a blocked event loop.
         this.#line.drain()
@@ -54,7 +55,7 @@ export class Requests {
       })
       const end = (settle: () => void): void => {
         if (!this.#pending.delete(id)) return
-        signal?.removeEventListener('abort', aborted)
+        ignore?.()
         cancel()
         release()
         settle()

@@ -3,16 +3,18 @@ import { inspect } from 'node:util'
 import { isMainThread, MessagePort, postMessageToThread } from 'node:worker_threads'
 import { Alarm } from './alarm.js'
 import { type Cancel, type Clock, systemClock } from './clock.js'
-import { closedError, kindOf, optionError, TokenThreadError } from './errors.js'
-import { askHere } from './introductions.js'
+import { closedError, kindOf, optionError } from './errors.js'
+import { askHere, hasHosts } from './introductions.js'
 import { LaterTurn } from './later-turn.js'
 import type { AccountState, Demand, RequestSide } from './protocol.js'
+import { onAbort } from './on-abort.js'
 import { ReaderLine, type SendAsk } from './reader-line.js'
 import type { ReadyOptions, RefreshOptions, TokenReader, TokenSourceEvents } from './reader.js'
 import type { AccountStatus } from './status.js'
 import type { Token } from './token.js'
 import { TokenSource } from './token-source.js'
 import { check, fieldsOf } from './validate.js'
+import { reasonOf } from './waiters.js'
 
 export interface SubscribeOptions {
   /** The account's id. Default: the only one of the process, or the one the port was made for. */
@@ -57,8 +59,7 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
   readonly #alarm: Alarm
   readonly #later = new LaterTurn()
   readonly #line: ReaderLine
-  readonly #port: MessagePort | undefined
-  readonly #signal: AbortSignal | undefined
+  readonly #ignoreSignal: Cancel | undefined
   #source: TokenSource | undefined
   #requestSide: RequestSide | undefined
   #cancelPatience: Cancel = () => undefined
@@ -74,11 +75,9 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
     super()
     this.#clock = clock
     this.#alarm = new Alarm(clock)
-    this.#port = port
-    this.#signal = signal
     this.joined = new Promise((resolve, reject) => {
       const release = clock.hold()
-      this.#cancelPatience = clock.timer(PATIENCE, () => this.#end(notFound(account, this.#line.ids)))
+      this.#cancelPatience = clock.timer(PATIENCE, () => this.#end(this.#line.whyNot(PATIENCE)))
       this.#settle = (failed) => {
         this.#settle = undefined
         this.#cancelPatience()
@@ -87,9 +86,9 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
         else resolve()
       }
     })
-    port?.on('close', this.#onPortClosed).unref()
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    this.#line = new ReaderLine(clock, port ? askBy(port) : isMainThread ? here : askMain, account, {
+    if (port) usedPorts.add(port)
+    this.#ignoreSignal = signal && onAbort(signal, () => this.#end(reasonOf(signal)))
+    this.#line = new ReaderLine(clock, account, port ?? (isMainThread || hasHosts() ? here : askMain), {
       joined: ({ account, requestSide, state }) => {
         this.#requestSide = requestSide
         const source = (this.#source ??= this.#newSource(account))
@@ -153,11 +152,6 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
     return `TokenSubscription { ${this.#source ? inspect(this.#source) : 'not joined'} }`
   }
 
-  readonly #onAbort = (): void => this.#end(this.#signal?.reason)
-
-  /** The handed port was closed from the other side: its TokenThread is. */
-  readonly #onPortClosed = (): void => this.#end(closedError())
-
   get #joinedSource(): TokenSource {
     if (!this.#source) throw closedError('the subscription never came about')
     return this.#source
@@ -185,17 +179,16 @@ export class TokenSubscription extends EventEmitter<TokenSourceEvents> implement
   }
 
   #end(reason: unknown): void {
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#port?.off('close', this.#onPortClosed)
-    this.#port?.close()
+    this.#ignoreSignal?.()
     this.#line.close()
     this.#source?.close(reason)
     this.#settle?.({ reason })
   }
 }
 
-const here: SendAsk = (ask) => {
-  askHere(ask)
+/** In a thread that has TokenThreads of its own a reader is theirs; any other asks the main thread. */
+const here: SendAsk = (ask, port) => {
+  askHere(ask, port)
   return Promise.resolve()
 }
 
@@ -203,26 +196,15 @@ const here: SendAsk = (ask) => {
  * Node delivers it to the main thread and to no other, and the answer comes by the port that went along: other code
  * would have to be the main thread's own to put a token in.
  */
-const askMain: SendAsk = (ask) => postMessageToThread(MAIN_THREAD, ask, [ask.port])
+const askMain: SendAsk = (ask, port) => postMessageToThread(MAIN_THREAD, { ...ask, port }, [port])
 
-const askBy =
-  (port: MessagePort): SendAsk =>
-  (ask) => {
-    port.postMessage(ask, [ask.port])
-    return Promise.resolve()
-  }
+/** Ports that have their one subscription; of two, each would take the other's messages. */
+const usedPorts = new WeakSet<MessagePort>()
 
 function portIn(value: unknown): MessagePort | undefined {
-  if (value === undefined || value instanceof MessagePort) return value
+  if (value === undefined) return undefined
+  if (value instanceof MessagePort && !usedPorts.has(value)) return value
+  if (value instanceof MessagePort)
+    throw optionError('port has a subscription already: make one for each by tokens.port()')
   throw optionError(`port must be a MessagePort made by tokens.port() and transferred, not ${kindOf(value)}`)
-}
-
-function notFound(account: string | undefined, ids: readonly string[]): TokenThreadError {
-  const which = account === undefined ? 'any account' : `account ${account}`
-  const there =
-    ids.length === 0
-      ? 'start one there; one in another thread must hand a port over: subscribeTokens({ port })'
-      : `the ids are ${ids.join(', ')}`
-  const message = `no TokenThread of the main thread holds ${which} after ${PATIENCE} ms: ${there}`
-  return new TokenThreadError({ code: 'ERR_START_TIMEOUT', message, retryable: true })
 }

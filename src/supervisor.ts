@@ -1,4 +1,4 @@
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import type { Alarm } from './alarm.js'
 import { type Cancel, instantNow, later } from './clock.js'
 import type { Config } from './config.js'
@@ -7,13 +7,13 @@ import { Heartbeat } from './heartbeat.js'
 import {
   type AccountState,
   type Addresses,
+  type FromIntroducer,
   type FromRefresher,
   isFromRefresher,
   type LogRecord,
   type News,
   PROTOCOL_VERSION,
   type RequestSide,
-  type ToReader,
   type ToRefresher,
 } from './protocol.js'
 import type { Runtime } from './runtime.js'
@@ -59,8 +59,8 @@ export class Supervisor {
   readonly #events: SupervisorEvents
   readonly #heartbeat: Heartbeat
   readonly #states = new Map<string, AccountState>()
-  /** Readers of other threads that wait for a thread to be introduced to. */
-  readonly #lobby = new Map<MessagePort, () => void>()
+  /** Readers in other threads, and which account they read: by these ports they are given a line to each thread. */
+  readonly #readers = new Map<MessagePort, string>()
   #addresses: Addresses = {}
   #requestSides: Readonly<Record<string, RequestSide>> = {}
   #incarnation = 0
@@ -110,23 +110,19 @@ export class Supervisor {
     port.on('message', (message: unknown) => this.#receive(message))
     // After on('message'), which references the port: it must not keep the process alive.
     port.unref()
-    for (const introduce of this.#lobby.values()) introduce()
+    for (const [reader, account] of this.#readers) this.#connect(reader, account)
     this.#heartbeat.start()
   }
 
-  /** Hands a reader's port to the thread; where there is none now, to the next one. */
+  /** A reader in another thread: it gets a line of its own to the thread, and to each that comes after. */
   introduce(account: string, reader: MessagePort): void {
     if (this.#onClosed) return farewell(reader)
-    const left = (): boolean => this.#lobby.delete(reader)
-    const introduce = (): void => {
-      left()
-      reader.off('close', left)
-      // Not only to one that is ready: what waits in the port of a thread that dies closes with it, and the reader asks again.
-      this.#port?.postMessage({ type: 'join', account, port: reader } satisfies ToRefresher, [reader])
-    }
-    if (this.#port) return introduce()
-    this.#lobby.set(reader, introduce)
-    reader.on('close', left)
+    this.#readers.set(reader, account)
+    reader.on('close', () => this.#readers.delete(reader))
+    // What comes by this port is nobody's: it would keep the port's end from being noticed.
+    reader.on('message', () => undefined)
+    reader.unref()
+    if (this.#port) this.#connect(reader, account)
   }
 
   /** Takes in what has been posted, also while the event loop is blocked. */
@@ -151,7 +147,7 @@ export class Supervisor {
   close(): Promise<void> {
     this.#heartbeat.stop()
     this.#cancelRestart?.()
-    for (const reader of this.#lobby.keys()) farewell(reader)
+    for (const reader of this.#readers.keys()) farewell(reader)
     return new Promise((resolve) => {
       if (!this.#thread) return resolve()
       this.#post({ type: 'close' })
@@ -192,6 +188,13 @@ export class Supervisor {
       default:
         return assertNever(message)
     }
+  }
+
+  /** Not only to a thread that is ready: what waits in its port is taken then. */
+  #connect(reader: MessagePort, account: string): void {
+    const { port1, port2 } = new MessageChannel()
+    this.#port?.postMessage({ type: 'join', account, port: port1 } satisfies ToRefresher, [port1])
+    reader.postMessage({ type: 'line', port: port2 } satisfies FromIntroducer, [port2])
   }
 
   #post(message: ToRefresher): void {
@@ -259,7 +262,7 @@ export class Supervisor {
 }
 
 function farewell(reader: MessagePort): void {
-  reader.postMessage({ type: 'closed' } satisfies ToReader)
+  reader.postMessage({ type: 'closed' } satisfies FromIntroducer)
   reader.close()
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
 import type { MessagePort } from 'node:worker_threads'
@@ -116,7 +115,6 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
     })
     this.#supervisor.start()
     this.#host = {
-      key: randomUUID(),
       ids: accounts.map(({ id }) => id),
       introduce: (id, port) => this.#supervisor.introduce(id, port),
     }

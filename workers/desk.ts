@@ -1,7 +1,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Alarm } from '../src/alarm.js'
 import { assertNever, type Failure } from '../src/errors.js'
-import type { AccountConfig, Demand, RequestSide, ToReader } from '../src/protocol.js'
+import {
+  type AccountConfig,
+  type Demand,
+  isDemand,
+  type RequestSide,
+  type ToReader,
+} from '../src/protocol.js'
 import type { RefreshLoop } from './refresh-loop.js'
 
 /** Answers whoever asked, by the number that it gave its demand. */
@@ -56,7 +62,7 @@ export class Desk {
   join(port: MessagePort): void {
     const reply: Reply = (id, failure) => say(port, { type: 'answer', id, failure })
     this.#readers.set(port, reply)
-    port.on('message', (demand: Demand) => this.ask(demand, reply))
+    port.on('message', (demand: unknown) => isDemand(demand) && this.ask(demand, reply))
     port.on('close', () => {
       this.#readers.delete(port)
       this.#cancel((asked) => asked.reply === reply)
@@ -82,9 +88,8 @@ export class Desk {
     this.#loop.close()
   }
 
-  /** The loop has ended: so have the readers. */
+  /** The loop has ended: so have the readers' lines. */
   dismiss(): void {
-    this.tell({ type: 'closed' })
     for (const port of this.#readers.keys()) port.close()
   }
 

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { queryObjects } from 'node:v8'
-import { MessagePort } from 'node:worker_threads'
-import { describe, expect, it } from 'vitest'
+import { MessageChannel, MessagePort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { describe, expect, it, vi } from 'vitest'
+import { TokenSubscription } from '../../src/subscribe.js'
+import { PROTOCOL_VERSION } from '../../src/protocol.js'
 import { subscribeTokens, TokenThread, type TokenThreadOptions } from '../../src/index.js'
 import type { Simulator } from '../../simulator/index.js'
 import { startWechat } from '../../demo/simulator.js'
@@ -104,7 +107,7 @@ describe('a reader in another thread', () => {
     const noneSaid = expect(none).rejects.toEqual(
       withCode(
         'ERR_START_TIMEOUT',
-        'no TokenThread of the main thread holds any account after 30000 ms: start one there; one in another thread must hand a port over: subscribeTokens({ port })',
+        'no TokenThread of the main thread was found to hold any account within 30000 ms: start one there; one in another thread must hand a port over: subscribeTokens({ port })',
       ),
     )
     await clock.advance(29_999)
@@ -280,6 +283,15 @@ describe('several accounts and several TokenThreads', () => {
     expect(other.counters(APP_ID).tokenCalls).toBe(1)
   })
 
+  it('a thread that has one of its own reads that, and not the main thread’s', async () => {
+    const [mine, main] = [await simulator(), await simulator()]
+    await threadOn(main)
+    const reader = await ReaderThread.start()
+    await reader.run('startTokens', [optionsFor(mine)])
+    await reader.run('subscribe', [])
+    expect(await reader.run('get', [0])).toBe(mine.current(APP_ID).stable?.accessToken)
+  })
+
   it('one in another thread is reached by a port only', async () => {
     const sim = await simulator()
     const reader = await ReaderThread.start()
@@ -379,22 +391,174 @@ describe('what happens around a reader', () => {
     expect(await reader.run('status', [0])).toMatchObject({ generation: tokens.status().generation })
   })
 
+  it('it is parked while the refresher dies: its next read finds the line to the next one', async () => {
+    const sim = await simulator()
+    const tokens = await threadOn(sim, { workerUrl: MORTAL_WORKER })
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [])
+    const gate = new Int32Array(new SharedArrayBuffer(4))
+    const parked = reader.run('parkThenGet', [0, gate])
+    const { kill, alive } = fate()
+    for (const how of ['exit', 'throw'] as const) {
+      const reborn = alive()
+      kill(how)
+      await reborn
+      sim.revoke(APP_ID)
+      await tokens.reject(tokens.get())
+    }
+    open(gate)
+    expect(await parked).toBe(tokens.get())
+  })
+
   it('other code sends what looks like ours: no token comes from it, and nothing breaks', async () => {
     const sim = await simulator()
     const tokens = await threadOn(sim)
+    const restarts: unknown[] = []
+    tokens.on('restart', (restart) => restarts.push(restart))
     const reader = await ReaderThread.start()
     const rogue = await ReaderThread.start()
     await reader.run('subscribe', [])
     const forged = { accessToken: 'forged', issuedAt: 0, expiresAt: 9e15, generation: 9e15 }
-    expect(await rogue.run('forge', [reader.worker.threadId, forged])).toMatchObject({
-      type: 'refused',
-      failure: { code: 'ERR_PROTOCOL' },
+    // It is told what another version would be told.
+    expect(await rogue.run('forge', [reader.worker.threadId, forged])).toEqual({
+      type: 'nobody',
+      protocol: PROTOCOL_VERSION,
+      ids: [APP_ID],
     })
     expect(await reader.run('get', [0])).toBe(tokens.get())
     await reader.run('subscribe', [])
     expect(await reader.run('get', [1])).toBe(tokens.get())
     expect(tokens.current?.accessToken).toBe(sim.current(APP_ID).stable?.accessToken)
+    // The line that it got as any reader would, it spoiled for itself alone.
+    sim.revoke(APP_ID)
+    expect(await reader.run('reject', [0, tokens.get()])).toMatchObject({ accessToken: tokens.get() })
+    expect(restarts).toEqual([])
+    expect(sim.counters(APP_ID).tokenCalls).toBe(2)
   })
+
+  it('other code listens for messages between threads, and throws: it is found all the same, and stays', async () => {
+    const deaf = (): void => undefined
+    const broken = (): never => {
+      throw new Error('of other code')
+    }
+    process.on('workerMessage', deaf)
+    cleanUp(() => process.off('workerMessage', deaf).off('workerMessage', broken))
+    const reader = await ReaderThread.start()
+    const heard = once(process, 'workerMessage')
+    const subscribed = reader.run('subscribe', [])
+    await heard
+    process.on('workerMessage', broken)
+    const sim = await simulator()
+    const tokens = await threadOn(sim, { workerUrl: MORTAL_WORKER })
+    await subscribed
+    const { kill, alive } = fate()
+    const reborn = alive()
+    kill('exit')
+    await reborn
+    const old = tokens.get()
+    sim.revoke(APP_ID)
+    expect(await reader.run('reject', [0, old])).toMatchObject({ accessToken: tokens.get() })
+    await tokens.close()
+    await expect(reader.run('ready', [0])).rejects.toEqual(withCode('ERR_CLOSED'))
+  })
+
+  it('two copies of the library are in the main thread: each answers for its own', async () => {
+    const [simA, simB] = [await simulator(), await simulator()]
+    const a = await threadOn(simA)
+    vi.resetModules()
+    const copy = await import('../../src/index.js')
+    expect(copy.TokenThread).not.toBe(TokenThread)
+    const { appId, appSecret, baseUrl } = simB.options(APP_ID)
+    const b = await copy.TokenThread.start({
+      logger: false,
+      baseUrl,
+      accounts: [{ id: 'of the copy', appId, appSecret }],
+    })
+    cleanUp(() => b.close())
+    const reader = await ReaderThread.start()
+    await reader.run('subscribe', [{ account: APP_ID }])
+    await reader.run('subscribe', [{ account: 'of the copy' }])
+    expect(await reader.run('get', [0])).toBe(a.get())
+    expect(await reader.run('get', [1])).toBe(b.get())
+    // Each has one, so nobody can know which is meant.
+    await reader.run('subscribe', []).then(
+      () => expect(reader.run('ready', [2])).rejects.toEqual(withCode('ERR_OPTIONS')),
+      (error: unknown) => expect(error).toEqual(withCode('ERR_OPTIONS')),
+    )
+  })
+
+  it('its TokenThread can’t run: after 30 s it is told that, and not that there is none', async () => {
+    const tokens = new TokenThread({
+      ...optionsFor(await simulator()),
+      workerUrl: new URL('file:///no/such/worker.mjs'),
+    })
+    cleanUp(() => tokens.close())
+    const clock = new VirtualClock()
+    const said = expect(subscribeTokens({}, clock)).rejects.toEqual(
+      withCode('ERR_THREAD', expect.stringContaining('its thread did not answer within 30000 ms')),
+    )
+    await clock.advance(30_000)
+    await said
+  })
+})
+
+describe('a handed port', () => {
+  it('has one subscription, and an account of its own TokenThread', async () => {
+    const tokens = await threadOn(await simulator())
+    const port = tokens.port()
+    const subscription = await subscribeTokens({ port })
+    await expect(subscribeTokens({ port })).rejects.toEqual(
+      withCode('ERR_OPTIONS', 'port has a subscription already: make one for each by tokens.port()'),
+    )
+    expect(subscription.get()).toBe(tokens.get())
+    subscription.close()
+    await expect(subscribeTokens({ port: tokens.port(), account: 'nobody' })).rejects.toEqual(
+      withCode('ERR_OPTIONS', `there is no account nobody: the ids are ${APP_ID}`),
+    )
+  })
+
+  it('that is closed, or leads nowhere, is named', async () => {
+    const tokens = await threadOn(await simulator())
+    const port = tokens.port()
+    await tokens.close()
+    await expect(subscribeTokens({ port })).rejects.toEqual(
+      withCode('ERR_CLOSED', expect.stringContaining('the port was closed')),
+    )
+    const clock = new VirtualClock()
+    const { port1, port2 } = new MessageChannel()
+    cleanUp(() => port1.close())
+    const said = expect(subscribeTokens({ port: port2 }, clock)).rejects.toEqual(
+      withCode('ERR_START_TIMEOUT', expect.stringContaining('was it made by tokens.port()?')),
+    )
+    await clock.advance(30_000)
+    await said
+  })
+
+  it('reaches a thread of a pool with a task', async () => {
+    const tokens = await threadOn(await simulator())
+    const filename = new URL('../fixtures/port-task.mjs', import.meta.url).href
+    const pool = new Piscina<unknown, string>({ filename, execArgv: [], maxThreads: 1, atomics: 'disabled' })
+    cleanUp(() => pool.destroy())
+    const port = tokens.port()
+    expect(await pool.run({ port }, { transferList: [port] })).toBe(tokens.get())
+    expect(await pool.run({})).toBe(tokens.get())
+  })
+})
+
+it('thirty subscriptions under one signal draw no warning, and end with it', async () => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', onWarning)
+  cleanUp(() => process.off('warning', onWarning))
+  const tokens = await threadOn(await simulator())
+  const controller = new AbortController()
+  const { signal } = controller
+  const all = await Promise.all(Array.from({ length: 30 }, () => subscribeTokens({ signal })))
+  expect(new Set(all.map((one) => one.get()))).toEqual(new Set([tokens.get()]))
+  controller.abort()
+  expect(all.map((one) => one.status().state)).toEqual(all.map(() => 'closed'))
+  await settle()
+  expect(warnings.map(({ name }) => name)).not.toContain('MaxListenersExceededWarning')
 })
 
 describe('leaves nothing behind', () => {
@@ -432,6 +596,10 @@ describe('leaves nothing behind', () => {
     }
     const before = await joinAndLeave(10)
     expect(await joinAndLeave(1_000)).toBeLessThan(before + 100)
+    expect(queryObjects(TokenSubscription, { format: 'count' })).toBeLessThan(100)
+    expect(process.listenerCount('workerMessage')).toBe(1)
+    await tokens.close()
+    expect(process.listenerCount('workerMessage')).toBe(0)
     expect(system.clock.holds).toBe(0)
   })
 
