@@ -48,7 +48,7 @@ export class AnswerReader {
   #chunks = 0
   #inflateFrom = 0
 
-  constructor(field: Buffer, codes: ReadonlySet<string>, contentEncoding: string | string[] | undefined) {
+  constructor(field: Buffer, codes: ReadonlySet<string>, contentEncoding: string | undefined) {
     this.#scanner = new AnswerScanner(field, codes)
     const codings = contentEncoding === undefined ? NONE : codingsOf(contentEncoding)
     this.#decoders = codings.length === 0 ? undefined : codings.filter((one) => one !== undefined).reverse()

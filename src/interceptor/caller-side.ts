@@ -1,19 +1,19 @@
-import type { Dispatcher } from 'undici'
 import { messageOf } from '../errors.js'
+import {
+  abortError,
+  type Attempt,
+  type Controller,
+  type Fields,
+  guarded,
+  handlerFor,
+  type Head,
+  type Listener,
+  listenerOf,
+  type Raw,
+} from './handlers.js'
 import type { LocationGuard } from './location.js'
 
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
-type Controller = Dispatcher.DispatchController
-type Handler = Dispatcher.DispatchHandler
-type Raw = NonNullable<Controller['rawHeaders']> | null
-
-/** The first line and the headers of an answer. */
-export interface Head {
-  readonly statusCode: number
-  readonly headers: Headers
-  readonly statusMessage: string | undefined
-  readonly rawHeaders: Raw
-}
+type Handler = ReturnType<typeof handlerFor>
 
 /**
  * What the caller sees of a request: one controller, and one answer told to their handler in legal order, while attempts
@@ -22,7 +22,7 @@ export interface Head {
 export class CallerSide implements Controller {
   rawHeaders: Raw = null
   rawTrailers: Raw = null
-  readonly #handler: Handler
+  readonly #listener: Listener
   /** The attempt that is on the wire. */
   #attempt: Controller | undefined
   #hasBegun = false
@@ -33,11 +33,11 @@ export class CallerSide implements Controller {
   #whenAborted: (() => void) | undefined
   /** What could not be told yet, because the caller paused. */
   #untold: Buffer[] = []
-  #end: { readonly trailers: Headers; readonly raw: Raw } | undefined
+  #end: Fields | undefined
   #isTelling = false
 
   constructor(handler: Handler) {
-    this.#handler = handler
+    this.#listener = listenerOf(handler)
   }
 
   // ------------------------------------------------------------------------------------------ what the caller does
@@ -90,7 +90,7 @@ export class CallerSide implements Controller {
   begin(context?: unknown): void {
     if (this.#hasBegun) return
     this.#hasBegun = true
-    this.#handler.onRequestStart?.(this, context)
+    this.#listener.begin(this, context)
   }
 
   attach(attempt: Controller, context: unknown): void {
@@ -105,15 +105,15 @@ export class CallerSide implements Controller {
 
   /** A 1xx answer: the real one follows. */
   inform(head: Head): void {
-    this.rawHeaders = head.rawHeaders
-    this.#handler.onResponseStart?.(this, head.statusCode, head.headers, head.statusMessage)
+    this.rawHeaders = head.raw
+    this.#listener.head(this, head)
   }
 
   start(head: Head): void {
     if (this.#isOver || this.#hasHead) return
     this.#hasHead = true
-    this.rawHeaders = head.rawHeaders
-    this.#handler.onResponseStart?.(this, head.statusCode, head.headers, head.statusMessage)
+    this.rawHeaders = head.raw
+    this.#listener.head(this, head)
     if (this.#isPaused) this.#attempt?.pause()
   }
 
@@ -121,7 +121,7 @@ export class CallerSide implements Controller {
     if (this.#isOver) return
     // undici may have one in hand although the caller paused: theirs are told in order, after they resume.
     const canTell = this.#untold.length === 0 && !this.#isPaused && !this.#isTelling
-    if (canTell) this.#handler.onResponseData?.(this, chunk)
+    if (canTell) this.#listener.data(this, chunk)
     else this.#untold.push(chunk)
   }
 
@@ -131,10 +131,10 @@ export class CallerSide implements Controller {
     this.#tell()
   }
 
-  end(trailers: Headers, raw: Raw): void {
+  end(trailers: Fields): void {
     // Whatever is paused from here on is another request's.
     this.#attempt = undefined
-    this.#end = { trailers, raw }
+    this.#end = trailers
     this.#tell()
   }
 
@@ -143,7 +143,7 @@ export class CallerSide implements Controller {
     if (this.#isOver) return
     this.#isOver = true
     this.#untold = []
-    this.#handler.onResponseError?.(this, error)
+    this.#listener.fail(this, error)
   }
 
   /** Runs what undici would guard if it called it: a handler that throws ends its own request, not the process. */
@@ -157,19 +157,24 @@ export class CallerSide implements Controller {
     }
   }
 
+  /** What undici tells an attempt by. */
+  handlerFor(attempt: Attempt): Handler {
+    return handlerFor(attempt, this.#listener.isLegacy)
+  }
+
   /** A handler for an attempt whose answer is told as it comes, only with no token in its `Location`. */
   passingOn(guard?: LocationGuard): Handler {
-    return {
-      onRequestStart: (attempt, context) => this.attach(attempt, context),
-      onResponseStart: (attempt, statusCode, headers, statusMessage) => {
-        const head = headOf(attempt, statusCode, headers, statusMessage, guard)
-        if (statusCode < 200) this.inform(head)
+    return this.handlerFor({
+      begin: (attempt, context) => this.attach(attempt, context),
+      head: (unguarded) => {
+        const head = guard ? guarded(unguarded, guard) : unguarded
+        if (head.statusCode < 200) this.inform(head)
         else this.start(head)
       },
-      onResponseData: (_, chunk) => this.data(chunk),
-      onResponseEnd: (attempt, trailers) => this.end(trailers, attempt.rawTrailers ?? null),
-      onResponseError: (_, error) => this.fail(error),
-    }
+      data: (chunk) => this.data(chunk),
+      end: (trailers) => this.end(trailers),
+      fail: (error) => this.fail(error),
+    })
   }
 
   #tell(): void {
@@ -179,7 +184,7 @@ export class CallerSide implements Controller {
       while (!this.#isPaused && !this.#isOver) {
         const chunk = this.#untold.shift()
         if (!chunk) break
-        this.#handler.onResponseData?.(this, chunk)
+        this.#listener.data(this, chunk)
       }
     } finally {
       this.#isTelling = false
@@ -189,31 +194,14 @@ export class CallerSide implements Controller {
     this.#isOver = true
     this.rawTrailers = this.#end.raw
     try {
-      this.#handler.onResponseEnd?.(this, this.#end.trailers)
+      this.#listener.end(this, this.#end)
     } catch (error) {
       // As undici does; its retry handler asks for the next attempt this way.
-      this.#handler.onResponseError?.(this, asError(error))
+      this.#listener.fail(this, asError(error))
     }
   }
 }
 
-export function headOf(
-  attempt: Controller,
-  statusCode: number,
-  headers: Headers,
-  statusMessage: string | undefined,
-  guard: LocationGuard | undefined,
-): Head {
-  const safe = guard ? guard.headers(headers) : headers
-  const raw = attempt.rawHeaders ?? null
-  return { statusCode, headers: safe, statusMessage, rawHeaders: guard ? guard.rawHeaders(raw) : raw }
-}
-
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
-}
-
-/** As undici's RequestAbortedError, which needs undici at run time. */
-function abortError(): Error {
-  return Object.assign(new Error('Request aborted'), { name: 'AbortError', code: 'UND_ERR_ABORTED' })
 }

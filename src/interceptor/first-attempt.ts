@@ -3,14 +3,12 @@ import type { Cancel, Clock } from '../clock.js'
 import type { TokenReader } from '../reader.js'
 import type { Token } from '../token.js'
 import { AnswerReader, HELD_BYTES } from './answer-reader.js'
-import { type CallerSide, type Head, headOf } from './caller-side.js'
+import type { CallerSide } from './caller-side.js'
+import { type Attempt, type Controller, type Fields, guarded, type Head, headerIn } from './handlers.js'
 import { LocationGuard } from './location.js'
 import { type AnyBody, type RequestBody, requestBody } from './request-body.js'
 import type { RequestPlan } from './request-plan.js'
 import type { UnhealedWarnings } from './warnings.js'
-
-type Controller = Dispatcher.DispatchController
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /** As undici's own default, ms: how long a request waits for the head of its answer. */
 const HEADERS_TIMEOUT = 300_000
@@ -31,7 +29,7 @@ export interface RequestWithToken {
  * The first attempt of a request. Its answer is held until it is sure that it is no refusal (`reading`), or until a newer
  * token is there (`refused`); then it is told to the caller (`telling`), or it is dropped and a second one takes over (`dropped`).
  */
-export class FirstAttempt implements Dispatcher.DispatchHandler {
+export class FirstAttempt implements Attempt {
   readonly #request: RequestWithToken
   #state: 'reading' | 'refused' | 'telling' | 'dropped' = 'reading'
   #token = ''
@@ -42,8 +40,7 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
   #held: Buffer[] = []
   #heldBytes = 0
   /** How the held answer ended, if it has. */
-  #ended:
-    { readonly trailers: Headers; readonly raw: Head['rawHeaders'] } | { readonly error: Error } | undefined
+  #ended: { readonly trailers: Fields } | { readonly error: Error } | undefined
   #newer: string | undefined
   #secondBody: AnyBody | undefined
   readonly #cancels: Cancel[] = []
@@ -53,32 +50,32 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
   }
 
   send(token: string): boolean {
-    const { opts, replayLimit } = this.#request
+    const { opts, replayLimit, caller } = this.#request
     this.#token = token
     this.#body = requestBody(opts.body, replayLimit)
-    return this.#dispatch(token, this.#body?.first, this)
+    return this.#dispatch(token, this.#body?.first, caller.handlerFor(this))
   }
 
-  onRequestStart(attempt: Controller, context: unknown): void {
+  begin(attempt: Controller, context: unknown): void {
     this.#attempt = attempt
     this.#request.caller.attach(attempt, context)
   }
 
-  onResponseStart(attempt: Controller, statusCode: number, headers: Headers, statusMessage?: string): void {
+  head(unguarded: Head): void {
     const { caller, plan, opts } = this.#request
-    const guard = headers.location === undefined ? undefined : new LocationGuard(this.#token)
-    const head = headOf(attempt, statusCode, headers, statusMessage, guard)
-    if (statusCode < 200) {
+    const hasLocation = headerIn(unguarded, 'location') !== undefined
+    const head = hasLocation ? guarded(unguarded, new LocationGuard(this.#token)) : unguarded
+    if (head.statusCode < 200) {
       caller.inform(head)
       return
     }
     this.#head = head
-    if (plan.statuses.has(statusCode)) this.#refuse()
+    if (plan.statuses.has(head.statusCode)) this.#refuse()
     else if (opts.method === 'HEAD') this.#tell()
-    else this.#reader = new AnswerReader(plan.field, plan.codes, headers['content-encoding'])
+    else this.#reader = new AnswerReader(plan.field, plan.codes, headerIn(head, 'content-encoding'))
   }
 
-  onResponseData(_: Controller, chunk: Buffer): void {
+  data(chunk: Buffer): void {
     if (this.#state === 'telling') {
       this.#request.caller.data(chunk)
       return
@@ -101,14 +98,14 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseEnd(attempt: Controller, trailers: Headers): void {
+  end(trailers: Fields): void {
     const { caller } = this.#request
     if (this.#state === 'dropped') return
     if (this.#state === 'telling') {
-      caller.end(trailers, attempt.rawTrailers ?? null)
+      caller.end(trailers)
       return
     }
-    this.#ended = { trailers, raw: attempt.rawTrailers ?? null }
+    this.#ended = { trailers }
     if (this.#state === 'reading' && this.#reader?.end() === 'refusal') this.#refuse()
     if (!this.#isRefused()) {
       this.#tell()
@@ -119,7 +116,7 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
     this.#secondIfReady()
   }
 
-  onResponseError(_: Controller, error: Error): void {
+  fail(error: Error): void {
     const { caller } = this.#request
     if (this.#state === 'dropped') return
     if (this.#state === 'telling' || caller.aborted || !this.#head) {
@@ -155,7 +152,7 @@ export class FirstAttempt implements Dispatcher.DispatchHandler {
     if (this.#held.length > 0) caller.held(this.#held.splice(0))
     if (!ended) return
     if ('error' in ended) caller.fail(ended.error)
-    else caller.end(ended.trailers, ended.raw)
+    else caller.end(ended.trailers)
   }
 
   #refuse(): void {

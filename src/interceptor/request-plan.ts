@@ -18,8 +18,6 @@ export interface RequestPlan {
 export function requestPlan(side: RequestSide, { scheme, origins }: InterceptorSettings): RequestPlan {
   const place = placeOf(side.place, scheme)
   const allowed = origins ?? new Set(side.origins.map(originOf))
-  const exact = new Set(side.except.filter((path) => !path.endsWith('/')))
-  const below = side.except.filter((path) => path.endsWith('/'))
   return {
     place,
     statuses: new Set(place.in === 'header' ? [...side.refused.statuses, 401] : side.refused.statuses),
@@ -29,8 +27,7 @@ export function requestPlan(side: RequestSide, { scheme, origins }: InterceptorS
       if (!(typeof origin === 'string' && allowed.has(origin)) && !allowed.has(originOf(origin))) return false
       // An absolute path is a proxy's: where it leads, the origin doesn't say.
       if (!path.startsWith('/')) return false
-      const bare = pathnameOf(path)
-      return !exact.has(bare) && !below.some((prefix) => bare.startsWith(prefix))
+      return !side.except.some((prefix) => isBelow(path, prefix))
     },
   }
 }
@@ -49,9 +46,9 @@ function placeOf(place: RequestSide['place'], scheme: InterceptorSettings['schem
   return place.in === 'query' ? queryPlace(place.name) : headerPlace(place.name, place.prefix ?? '')
 }
 
-function pathnameOf(path: string): string {
-  const query = path.indexOf('?')
-  const bare = query === -1 ? path : path.slice(0, query)
-  const hash = bare.indexOf('#')
-  return hash === -1 ? bare : bare.slice(0, hash)
+/** Whether the path is this one, or below one that ends in `/`. */
+function isBelow(path: string, prefix: string): boolean {
+  if (!path.startsWith(prefix)) return false
+  const next = path[prefix.length]
+  return prefix.endsWith('/') || next === undefined || next === '?' || next === '#'
 }
