@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const project = (name: string, options: Record<string, unknown> = {}) => ({
@@ -6,6 +7,8 @@ const project = (name: string, options: Record<string, unknown> = {}) => ({
 
 export default defineConfig({
   test: {
+    // Most tests wait for threads, processes and sockets: on two cores vitest would run one file at a time.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       project('unit'),
       project('simulator'),

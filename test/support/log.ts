@@ -6,10 +6,24 @@ export interface LogLine {
   readonly message: string
 }
 
+export interface KeepingLogger extends Logger {
+  readonly lines: LogLine[]
+  /** Resolves when there are so many lines. */
+  readonly has: (lines: number) => Promise<void>
+}
+
 /** A logger that keeps what it is told. */
-export function keepingLogger(): Logger & { readonly lines: LogLine[] } {
+export function keepingLogger(): KeepingLogger {
   const lines: LogLine[] = []
-  const at = (level: LogLine['level']) => (fields: object, message: string) =>
-    void lines.push({ level, fields, message })
-  return { lines, info: at('info'), warn: at('warn'), error: at('error') }
+  let waiting: { readonly lines: number; readonly resolve: () => void }[] = []
+  const at = (level: LogLine['level']) => (fields: object, message: string) => {
+    lines.push({ level, fields, message })
+    for (const { lines: wanted, resolve } of waiting) if (lines.length >= wanted) resolve()
+    waiting = waiting.filter(({ lines: wanted }) => lines.length < wanted)
+  }
+  const has = (wanted: number): Promise<void> =>
+    lines.length >= wanted
+      ? Promise.resolve()
+      : new Promise((resolve) => waiting.push({ lines: wanted, resolve }))
+  return { lines, has, info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -135,6 +135,7 @@ describe('what is shown', () => {
     const failed = next(tokens, 'failure')
     await tokens.refresh().catch((error: unknown) => error)
     await failed
+    await logger.has(2)
     const lines = logger.lines.map(({ level, fields }) => [
       level,
       'account' in fields ? fields.account : undefined,
