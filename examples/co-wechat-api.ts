@@ -28,7 +28,9 @@ class Api extends WechatApi {
       const newer = tokens.reject(token)
       // An upload is a stream, which has been read.
       if (!isReplayable(opts)) throw error
-      return await super.request(url.replace(token, (await newer).accessToken), opts)
+      const again = new URL(url)
+      again.searchParams.set('access_token', (await newer).accessToken)
+      return await super.request(again.href, opts)
     }
   }
 }

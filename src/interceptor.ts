@@ -45,6 +45,8 @@ export function tokenInterceptor(
   if (!isReader(tokens)) {
     throw optionError(`tokens must be a TokenThread or another TokenReader, not ${kindOf(tokens)}`)
   }
+  // Of several accounts it throws: say which by account(id).
+  Reflect.get(tokens, 'requestSide')
   const gate = new Gate(tokens, readInterceptorOptions(options), clock)
   return (dispatch) => (opts, handler) => gate.dispatch(dispatch, opts, handler)
 }

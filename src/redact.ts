@@ -7,6 +7,7 @@ const SECRET_PARAMETERS = new Set([
     'authorizer_access_token',
     'suite_access_token',
   ],
+  ...['accesstoken', 'auth_code', 'session_key', 'suite_ticket'],
   ...['provider_access_token', 'tenant_access_token', 'app_access_token', 'id_token', 'token'],
   ...[
     'secret',
@@ -26,7 +27,7 @@ const SECRET_PARAMETERS = new Set([
  */
 export function redactUrl(url: string | URL): string {
   const text = typeof url === 'string' ? url : url.href
-  const begin = text.indexOf('?')
+  const begin = text.search(/[?#]/)
   return begin === -1 ? text : text.slice(0, begin) + redactQuery(text.slice(begin))
 }
 
@@ -41,9 +42,9 @@ function redactQuery(query: string): string {
 
 function plainName(name: string): string {
   try {
-    return decodeURIComponent(name).trim().toLowerCase()
+    return decodeURIComponent(name).replaceAll(/[\s+]/g, '').toLowerCase()
   } catch {
-    return name.toLowerCase()
+    return name.replaceAll(/[\s+]/g, '').toLowerCase()
   }
 }
 

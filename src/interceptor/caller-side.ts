@@ -103,6 +103,10 @@ export class CallerSide implements Controller {
     this.#attempt = undefined
   }
 
+  started(): void {
+    this.#listener.started?.()
+  }
+
   /** A 1xx answer: the real one follows. */
   inform(head: Head): void {
     this.rawHeaders = head.raw
@@ -174,6 +178,7 @@ export class CallerSide implements Controller {
       data: (chunk) => this.data(chunk),
       end: (trailers) => this.end(trailers),
       fail: (error) => this.fail(error),
+      started: () => this.started(),
     })
   }
 

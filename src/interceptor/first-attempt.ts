@@ -61,6 +61,10 @@ export class FirstAttempt implements Attempt {
     this.#request.caller.attach(attempt, context)
   }
 
+  started(): void {
+    this.#request.caller.started()
+  }
+
   head(unguarded: Head): void {
     const { caller, plan, opts } = this.#request
     const hasLocation = headerIn(unguarded, 'location') !== undefined
@@ -158,13 +162,14 @@ export class FirstAttempt implements Attempt {
   #refuse(): void {
     const { tokens, caller, opts, clock, warnings } = this.#request
     this.#state = 'refused'
-    const rejected = tokens.reject(this.#token)
+    const rejected = rejection(tokens, this.#token)
     const second = this.#body ? this.#body.again() : { body: undefined }
     if ('why' in second) {
       // Its failure is an event of the tokens; nobody here can do anything about it.
       rejected.catch(() => undefined)
-      warnings.tell(opts, second.why)
       this.#tell()
+      // Last: a logger that throws must not keep the answer from its caller.
+      warnings.tell(opts, second.why)
       return
     }
     this.#secondBody = second.body
@@ -208,7 +213,7 @@ export class FirstAttempt implements Attempt {
     if (!this.#ended) this.#attempt?.abort(new Error('the answer was a refusal; the request is sent again'))
     const token = this.#newer
     caller.safely(() => {
-      this.#dispatch(token, this.#secondBody, caller.passingOn(new LocationGuard(token)))
+      this.#dispatch(token, this.#secondBody, caller.passingOn(new LocationGuard(token, this.#token)))
     })
   }
 
@@ -218,4 +223,9 @@ export class FirstAttempt implements Attempt {
     this.#body?.forget()
     this.#request.caller.onAbort(undefined)
   }
+}
+
+/** A reader of other make may throw what it should reject with. */
+async function rejection(tokens: TokenReader, token: string): Promise<Token> {
+  return await tokens.reject(token)
 }

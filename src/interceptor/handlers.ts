@@ -31,6 +31,8 @@ export interface Attempt {
   data(chunk: Buffer): void
   end(trailers: Fields): void
   fail(error: Error): void
+  /** The first byte has come; `fetch` notes the time. */
+  started?(): void
 }
 
 /** What the caller is told. */
@@ -41,6 +43,7 @@ export interface Listener {
   data(controller: Controller, chunk: Buffer): void
   end(controller: Controller, trailers: Fields): void
   fail(controller: Controller, error: Error): void
+  started?(): void
 }
 
 export function listenerOf(handler: Handler): Listener {
@@ -106,6 +109,7 @@ interface Legacy {
   onData(chunk: Buffer): unknown
   onComplete(trailers: Raw): unknown
   onError(error: Error): unknown
+  onResponseStarted?(): unknown
 }
 
 function isLegacy(handler: object): handler is Legacy {
@@ -150,6 +154,10 @@ class LegacyListener implements Listener {
   fail(_: Controller, error: Error): void {
     this.#to.onError(error)
   }
+
+  started(): void {
+    this.#to.onResponseStarted?.()
+  }
 }
 
 /** undici's callers may abort without a reason, which its types don't say. */
@@ -178,6 +186,10 @@ class LegacyHandler implements Handler, Controller {
   onConnect(abort: (reason?: Error) => void, context?: unknown): void {
     this.#abort = abort
     this.#attempt.begin(this, context)
+  }
+
+  onResponseStarted(): void {
+    this.#attempt.started?.()
   }
 
   onHeaders(statusCode: number, raw: Buffer[], resume: () => void, statusMessage: string): boolean {

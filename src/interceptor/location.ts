@@ -3,13 +3,13 @@ import type { Dispatcher } from 'undici'
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 type RawHeaders = NonNullable<Dispatcher.DispatchController['rawHeaders']> | null
 
-/** Takes a token out of the `Location` of answers: whoever follows it must not carry the token along. */
+/** Takes tokens out of the `Location` of answers: whoever follows it must not carry one along. */
 export class LocationGuard {
-  readonly #token: string
+  readonly #tokens: readonly string[]
   #anySpelling: RegExp | undefined
 
-  constructor(token: string) {
-    this.#token = token
+  constructor(...tokens: string[]) {
+    this.#tokens = tokens
   }
 
   headers(headers: Headers): Headers {
@@ -31,8 +31,10 @@ export class LocationGuard {
 
   /** A query parameter that holds the token goes whole; anywhere else the token alone goes, however it is encoded. */
   strip(location: string): string {
-    if (!this.#spellings().test(location)) return location
-    const [, bare = '', query, fragment = ''] = /^([^?#]*)(?:\?([^#]*))?(#.*)?$/s.exec(location) ?? []
+    // A URL's reader drops these wherever they stand (URL Standard, "basic URL parser"): so must whoever looks for a token.
+    const url = location.replaceAll(/[\t\r\n]/g, '')
+    if (!this.#spellings().test(url)) return location
+    const [, bare = '', query, fragment = ''] = /^([^?#]*)(?:\?([^#]*))?(#.*)?$/s.exec(url) ?? []
     const kept = query?.split('&').filter((parameter) => !this.#isAllOf(parameter))
     const rest = bare + (kept && kept.length > 0 ? `?${kept.join('&')}` : '') + fragment
     // Removing may bring pieces together to the token again.
@@ -48,17 +50,19 @@ export class LocationGuard {
 
   /** Each byte may be written as it is or percent-encoded, several times over where a URL stands inside a URL. */
   #spellings(): RegExp {
-    this.#anySpelling ??= new RegExp(
-      [...Buffer.from(this.#token)]
-        .map((byte) => {
-          const hex = byte.toString(16).padStart(2, '0')
-          const encoded = `%(?:25)*${hex.replaceAll(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)}`
-          return `(?:${byte < 0x80 ? `\\x${hex}|` : ''}${encoded})`
-        })
-        .join(''),
-    )
+    this.#anySpelling ??= new RegExp(this.#tokens.map(spellingsOf).join('|'))
     return this.#anySpelling
   }
+}
+
+function spellingsOf(token: string): string {
+  return [...Buffer.from(token)]
+    .map((byte) => {
+      const hex = byte.toString(16).padStart(2, '0')
+      const encoded = `%(?:25)*${hex.replaceAll(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)}`
+      return `(?:${byte < 0x80 ? `\\x${hex}|` : ''}${encoded})`
+    })
+    .join('')
 }
 
 function isTextList(raw: readonly (Buffer | string)[]): raw is string[] {

@@ -18,7 +18,7 @@ export function queryPlace(name: string): TokenPlace {
   return {
     in: 'query',
     hasOwn({ path, query }) {
-      if (query && Object.hasOwn(query, name)) return true
+      if (query && query[name] !== undefined) return true
       const begin = path.indexOf('?')
       return begin !== -1 && hasParameter(path.slice(begin + 1), name)
     },

@@ -75,6 +75,30 @@ describe('redirects: the token never leaves', () => {
     ])
   })
 
+  test('tabs inside of a token in a Location do not carry it past the guard: who follows it drops them', async () => {
+    for (const how of ['redirect', 'fetch'] as const) {
+      const foreign = await api((_, response) => response.end('foreign'))
+      const set = await setUp((_, response) => {
+        response.writeHead(302, { location: `${foreign.url}/f?x=fake\t-tok\ten-1&ours=1` }).end()
+      })
+      const url = `${set.url}/p`
+      if (how === 'fetch') await (await fetch(url, { dispatcher: set.compose(set.token) })).text()
+      else await (await request(url, { dispatcher: set.compose(set.token, redirect) })).body.dump()
+      expect(foreign.seen.map((one) => one.url)).toEqual(['/f?ours=1'])
+    }
+  })
+
+  test('the second answer’s Location holds neither the newer token nor the refused one', async () => {
+    const set = await setUp((seen, response) => {
+      if (seen.token === 'fake-token-1') response.end(REFUSAL)
+      else
+        response.writeHead(302, { location: 'http://127.0.0.1:1/?a=fake-token-1&b=fake-token-2&c=1' }).end()
+    })
+    const { headers, body } = await request(`${set.url}/p`, { dispatcher: set.compose(set.token) })
+    await body.dump()
+    expect(headers.location).toBe('http://127.0.0.1:1/?c=1')
+  })
+
   test('a Location of the second answer is stripped, too', async () => {
     const set = await setUp((seen, response) => {
       if (seen.token === 'fake-token-1') response.end(REFUSAL)

@@ -5,6 +5,7 @@ import { Agent, type Dispatcher, fetch, FormData, pipeline, request, stream } fr
 import { describe, expect, test } from 'vitest'
 import { tokenInterceptor, type TokenInterceptorOptions, TokenThreadError } from '../../src/index.js'
 import type { FakeTokens } from '../../testing/index.js'
+import { Token } from '../../src/token.js'
 import { cleanUp } from '../support/cleanup.js'
 import { keepingLogger } from '../support/log.js'
 import { failureOf } from '../support/outcome.js'
@@ -331,6 +332,41 @@ describe('the body of the request', () => {
     await (await request(`${set.url}/p`, { dispatcher: set.dispatcher, method: 'POST', body })).body.dump()
     await wanted.came
     expect(set.seen.map((one) => one.body)).toEqual(['abcdef', 'abcdef'])
+  })
+
+  test('a logger that throws keeps no answer from its caller', async () => {
+    const throws = (): never => {
+      throw new Error('of the logger')
+    }
+    const logger = { info: throws, warn: throws, error: throws }
+    const set = await setUp(refusesFirst, { logger, replayLimit: 1 })
+    const send = async (): Promise<string> => {
+      const body = Readable.from([Buffer.from('long')])
+      const answer = await request(`${set.url}/p`, { dispatcher: set.dispatcher, method: 'POST', body })
+      return answer.body.text()
+    }
+    // undici ends the request whose handler threw; it must end.
+    expect(await send().catch((error: unknown) => String(error))).toMatch(/of the logger|40001/)
+    expect(await send()).toBe(OK)
+  })
+
+  test('a reader of other make that throws what it should reject with: the refusal is the answer', async () => {
+    const set = await setUp((_, response) => void response.end(REFUSAL))
+    const broken = {
+      get: () => 'mine',
+      current: new Token({ accessToken: 'mine', issuedAt: 0, expiresAt: 9e15, generation: 1 }),
+      requestSide: set.tokens.requestSide,
+      ready: () => set.tokens.ready(),
+      refresh: () => set.tokens.refresh(),
+      status: () => set.tokens.status(),
+      reject: () => {
+        throw new Error('of other make')
+      },
+    }
+    const agent = new Agent()
+    cleanUp(() => agent.destroy())
+    const answer = await request(`${set.url}/p`, { dispatcher: agent.compose(tokenInterceptor(broken)) })
+    expect(await answer.body.text()).toBe(REFUSAL)
   })
 
   test('an answer before the body was read to its end: the refusal, and one warn', async () => {

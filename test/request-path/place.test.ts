@@ -1,6 +1,6 @@
 import { Agent, Client, FormData, Pool, fetch, request } from 'undici'
 import { describe, expect, test } from 'vitest'
-import { tokenInterceptor, type TokenInterceptorOptions } from '../../src/index.js'
+import { tokenInterceptor, type TokenInterceptorOptions, TokenThread } from '../../src/index.js'
 import { cleanUp } from '../support/cleanup.js'
 import { failureOf } from '../support/outcome.js'
 import { type Api, api, OK, tokensFor } from './help.js'
@@ -202,4 +202,28 @@ test.for<[unknown, string]>([
   expect((await failureOf(() => Reflect.apply(tokenInterceptor, undefined, [undefined]))).message).toContain(
     'tokens',
   )
+})
+
+test('an access_token that is undefined in `query` is none of the caller’s own', async () => {
+  const set = await setUp({}, {}, 'ours')
+  const { body } = await request(`${set.url}/p`, {
+    dispatcher: set.dispatcher,
+    query: { access_token: undefined, a: 1 },
+  })
+  await body.dump()
+  expect(new URL(set.seen[0]?.url ?? '', 'http://h').searchParams.get('access_token')).toBe('ours')
+})
+
+test('of several accounts one must be said, at once', () => {
+  const account = { appId: 'wx1', appSecret: 's', baseUrl: 'http://127.0.0.1:9' }
+  const tokens = new TokenThread({
+    logger: false,
+    accounts: [
+      { id: 'a', ...account },
+      { id: 'b', ...account },
+    ],
+  })
+  cleanUp(() => tokens.close())
+  expect(() => tokenInterceptor(tokens)).toThrow('call account(id).requestSide: the ids are a, b')
+  expect(() => tokenInterceptor(tokens.account('a'))).not.toThrow()
 })

@@ -28,6 +28,8 @@ describe('redactUrl', () => {
     ['/x?access_token=&y', '/x?access_token=&y'],
     ['/x?access_token=a=b#access_token=T', '/x?access_token=***#access_token=***'],
     ['/x#f', '/x#f'],
+    ['http://h/cb#access_token=T&state=1', 'http://h/cb#access_token=***&state=1'],
+    ['/x?acc%09ess_token=T&+secret=S&auth_code=C', '/x?acc%09ess_token=***&+secret=***&auth_code=***'],
     ['', ''],
   ])('%s', ([url = '', redacted]) => {
     expect(redactUrl(url)).toBe(redacted)
