@@ -3,6 +3,7 @@ import AccessTokenInterface from 'node-easywechat/dist/Core/Contracts/AccessToke
 import { OfficialAccount, type OfficialAccountConfig } from 'node-easywechat'
 import { TokenThread } from 'token-thread'
 
+// node-easywechat 3.6 loads with node-socialite 1.4 only: "overrides": { "node-socialite": "1.4.1" } in your package.json.
 // WECHAT_APPID and WECHAT_APPSECRET are read from the environment; WECHAT_BASE_URL may be a simulator.
 const baseUrl = process.env.WECHAT_BASE_URL ?? 'https://api.weixin.qq.com'
 const port = Number(process.env.PORT ?? 3000)
