@@ -1,5 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { type MessagePort, Worker } from 'node:worker_threads'
+import { expect } from 'vitest'
+import type { TokenReader } from '../../src/index.js'
 import type { Actions } from '../fixtures/reader-thread.js'
 import { cleanUp } from './cleanup.js'
 
@@ -49,3 +51,28 @@ export class ReaderThread extends EventEmitter {
     })
   }
 }
+
+export function open(gate: Int32Array): void {
+  Atomics.store(gate, 0, 1)
+  Atomics.notify(gate, 0)
+}
+
+/** What replaced a refused token, as this thread knows it: it may hear of it a moment after a reader. */
+export async function newer(tokens: TokenReader, old: string): Promise<{ accessToken: string }> {
+  const { accessToken } = await tokens.reject(old)
+  return { accessToken }
+}
+
+/** The reader has heard that it is over: it does so in a turn of its own. */
+export async function closed(reader: ReaderThread, i: number): Promise<void> {
+  for (let turn = 0; turn < 10_000; turn++) {
+    const status = await reader.run('status', [i])
+    if (typeof status === 'object' && status !== null && 'state' in status && status.state === 'closed')
+      return
+  }
+  throw new Error('the reader did not hear of the end')
+}
+
+/** An error as a test expects it. */
+export const withCode = (code: string, message: unknown = expect.any(String)): unknown =>
+  expect.objectContaining({ code, message })
