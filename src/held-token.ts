@@ -73,6 +73,8 @@ export class HeldToken {
 
   #look(now: number): void {
     this.#events.drain()
+    // What was drained may have been the end.
+    if (this.#closed) return
     const held = this.#held
     this.#lookedAt = now
     if (!held || reached(held.expires, this.#clock)) {

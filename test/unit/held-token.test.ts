@@ -14,15 +14,18 @@ let held: HeldToken
 let posted: AccountState[]
 let heard: string[]
 let drains: number
+let onDrain: () => void
 
 beforeEach(() => {
   clock = new VirtualClock()
   posted = []
   heard = []
   drains = 0
+  onDrain = () => undefined
   held = new HeldToken(clock, new Alarm(clock), {
     drain: () => {
       drains += 1
+      onDrain()
       for (const state of posted.splice(0)) held.take(state)
     },
     // It may be said again.
@@ -162,4 +165,12 @@ describe('a token', () => {
     await clock.advance(60_000)
     expect(heard.filter((what) => what === 'expired')).toHaveLength(2)
   })
+})
+
+it('is over at once where a read itself takes in the end', () => {
+  posted.push(state('a', 1))
+  expect(held.read()?.accessToken).toBe('a')
+  onDrain = () => held.close()
+  clock.block(10)
+  expect([held.read(), held.read()]).toEqual([undefined, undefined])
 })
