@@ -9,22 +9,12 @@ import {
 import { Agent, type Dispatcher, request } from 'undici'
 import { startSimulator } from '../simulator/index.js'
 import { tokenInterceptor, TokenThread } from '../src/index.js'
+import { type Way, WAYS } from './interceptor-ways.js'
 
 /**
  * One way to send requests, in a process of its own, as a program has one: several in one process would share their
  * compiled code and their garbage. It sends a batch whenever its parent says so.
  */
-
-export const WAYS = [
-  'undici alone',
-  'undici with tokenInterceptor, query',
-  'undici with tokenInterceptor, bearer',
-  'undici with an interceptor that does nothing',
-  'undici with undici-oidc-interceptor',
-  'core-rest-pipeline alone',
-  'core-rest-pipeline with bearerTokenAuthenticationPolicy',
-] as const
-export type Way = (typeof WAYS)[number]
 
 const CONCURRENT = 50
 
@@ -117,13 +107,12 @@ async function rate(send: Send, requests: number): Promise<number> {
   return requests / (Number(process.hrtime.bigint() - began) / 1e9)
 }
 
-const [name, api] = process.argv.slice(2)
+const [name, api = ''] = process.argv.slice(2)
 const way = WAYS.find((one) => one === name)
-if (way !== undefined && api !== undefined) {
-  const send = await senderOf(way, api)
-  process.on('message', (requests: number) => {
-    void rate(send, requests).then((found) => process.send?.(found))
-  })
-  process.on('disconnect', () => process.exit())
-  process.send?.('ready')
-}
+if (way === undefined) throw new Error('this file is a process of the bench')
+const send = await senderOf(way, api)
+process.on('message', (requests: number) => {
+  void rate(send, requests).then((found) => process.send?.(found))
+})
+process.on('disconnect', () => process.exit())
+process.send?.('ready')

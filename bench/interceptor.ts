@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { median } from './figures.js'
-import { type Way, WAYS } from './interceptor-client.js'
+import { type Way, WAYS } from './interceptor-ways.js'
 import type { Report, Row } from './report.js'
 
 /**

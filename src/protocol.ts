@@ -216,6 +216,10 @@ export type ToReader =
   | { readonly type: 'state'; readonly state: AccountState; readonly news: News }
   | { readonly type: 'answer'; readonly id: number; readonly failure: Failure | undefined }
 
+function typeIn(message: unknown): unknown {
+  return typeof message === 'object' && message !== null && 'type' in message ? message.type : undefined
+}
+
 const INTRODUCER_TYPES: readonly unknown[] = [
   'introduced', 'nobody', 'refused', 'line', 'closed',
 ] satisfies FromIntroducer['type'][] // prettier-ignore
@@ -223,21 +227,11 @@ const READER_TYPES: readonly unknown[] = ['joined', 'state', 'answer'] satisfies
 
 /** A port that was handed over may be anybody's: what is not ours is ignored. */
 export function isFromIntroducer(message: unknown): message is FromIntroducer {
-  return (
-    typeof message === 'object' &&
-    message !== null &&
-    'type' in message &&
-    INTRODUCER_TYPES.includes(message.type)
-  )
+  return INTRODUCER_TYPES.includes(typeIn(message))
 }
 
 export function isToReader(message: unknown): message is ToReader {
-  return (
-    typeof message === 'object' &&
-    message !== null &&
-    'type' in message &&
-    READER_TYPES.includes(message.type)
-  )
+  return READER_TYPES.includes(typeIn(message))
 }
 
 /** What other code sends by the port of a reader must not harm the thread that serves all: it is ignored. */

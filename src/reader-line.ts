@@ -101,21 +101,29 @@ export class ReaderLine {
   /** Why there is no line after `ms`. */
   whyNot(ms: number): TokenThreadError {
     const which = this.#account === undefined ? 'any account' : `account ${this.#account}`
+    const failed = (code: 'ERR_THREAD' | 'ERR_START_TIMEOUT', message: string): TokenThreadError =>
+      new TokenThreadError({ code, message, retryable: true })
     if (this.#id !== undefined) {
-      const message = `the TokenThread that holds ${which} is there, but its thread did not answer within ${ms} ms: see its log`
-      return new TokenThreadError({ code: 'ERR_THREAD', message, retryable: true })
+      return failed(
+        'ERR_THREAD',
+        `the TokenThread that holds ${which} is there, but its thread did not answer within ${ms} ms: see its log`,
+      )
     }
-    const there = !this.#isHeard
+    if (this.#isHanded) {
+      return failed(
+        'ERR_START_TIMEOUT',
+        `nobody answered by the port within ${ms} ms: was it made by tokens.port()?`,
+      )
+    }
+    const why = !this.#isHeard
       ? 'the main thread did not answer, it may be blocked'
       : this.#ids.length > 0
         ? `the ids are ${this.#ids.join(', ')}`
         : 'start one there; one in another thread must hand a port over: subscribeTokens({ port })'
-    if (this.#isHanded) {
-      const message = `nobody answered by the port within ${ms} ms: was it made by tokens.port()?`
-      return new TokenThreadError({ code: 'ERR_START_TIMEOUT', message, retryable: true })
-    }
-    const message = `no TokenThread of the main thread was found to hold ${which} within ${ms} ms: ${there}`
-    return new TokenThreadError({ code: 'ERR_START_TIMEOUT', message, retryable: true })
+    return failed(
+      'ERR_START_TIMEOUT',
+      `no TokenThread of the main thread was found to hold ${which} within ${ms} ms: ${why}`,
+    )
   }
 
   get #isOtherVersion(): boolean {
@@ -144,8 +152,7 @@ export class ReaderLine {
       // All who could answer have answered, though there may be a listener of other code that is none of ours.
       this.drain()
       if (this.#hasEnded() || this.#id !== undefined) return
-      if (this.#protocols.length > 0 && !this.#protocols.includes(PROTOCOL_VERSION))
-        return this.#end(otherVersion())
+      if (this.#isOtherVersion) return this.#end(otherVersion())
       this.#introducer = undefined
       port1.close()
       this.#cancelPause = this.#clock.timer(this.#pause, () => this.#search(ask))

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.js'
 import {
-  abortError,
   type Attempt,
+  type CallerController,
   type Controller,
   type Fields,
   guarded,
@@ -19,7 +19,7 @@ type Handler = ReturnType<typeof handlerFor>
  * What the caller sees of a request: one controller, and one answer told to their handler in legal order, while attempts
  * come and go behind it.
  */
-export class CallerSide implements Controller {
+export class CallerSide implements CallerController {
   rawHeaders: Raw = null
   rawTrailers: Raw = null
   readonly #listener: Listener
@@ -209,4 +209,9 @@ export class CallerSide implements Controller {
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
+}
+
+/** As undici's RequestAbortedError, which needs undici at run time. */
+function abortError(): Error {
+  return Object.assign(new Error('Request aborted'), { name: 'AbortError', code: 'UND_ERR_ABORTED' })
 }

@@ -167,9 +167,8 @@ export class FirstAttempt implements Attempt {
     if ('why' in second) {
       // Its failure is an event of the tokens; nobody here can do anything about it.
       rejected.catch(() => undefined)
-      this.#tell()
-      // Last: a logger that throws must not keep the answer from its caller.
       warnings.tell(opts, second.why)
+      this.#tell()
       return
     }
     this.#secondBody = second.body

@@ -35,14 +35,19 @@ export interface Attempt {
   started?(): void
 }
 
+/** The caller's hand on their request; undici's own callers may abort without a reason. */
+export interface CallerController extends Controller {
+  abort(reason?: Error): void
+}
+
 /** What the caller is told. */
 export interface Listener {
   readonly isLegacy: boolean
-  begin(controller: Controller, context: unknown): void
-  head(controller: Controller, head: Head): void
-  data(controller: Controller, chunk: Buffer): void
-  end(controller: Controller, trailers: Fields): void
-  fail(controller: Controller, error: Error): void
+  begin(controller: CallerController, context: unknown): void
+  head(controller: CallerController, head: Head): void
+  data(controller: CallerController, chunk: Buffer): void
+  end(controller: CallerController, trailers: Fields): void
+  fail(controller: CallerController, error: Error): void
   started?(): void
 }
 
@@ -55,15 +60,19 @@ export function handlerFor(attempt: Attempt, isLegacy: boolean): Handler {
   return isLegacy ? new LegacyHandler(attempt) : handler(attempt)
 }
 
-/** One header's value, undefined where it is missing or there are several. */
+/** One header's value, several of them joined; undefined where it is missing. */
 export function headerIn({ parsed, raw }: Fields, name: string): string | undefined {
   if (parsed) {
     const value = parsed[name]
     return typeof value === 'string' ? value : value?.join(', ')
   }
   if (!Array.isArray(raw)) return undefined
-  const values = raw.filter((_, i) => i % 2 === 1 && isNamed(raw[i - 1], name)).map(String)
-  return values.length === 0 ? undefined : values.join(', ')
+  let joined: string | undefined
+  for (let i = 1; i < raw.length; i += 2) {
+    if (isNamed(raw[i - 1], name))
+      joined = joined === undefined ? String(raw[i]) : `${joined}, ${String(raw[i])}`
+  }
+  return joined
 }
 
 /** The same head with no token in its `Location`. */
@@ -134,40 +143,30 @@ class LegacyListener implements Listener {
     this.#to = to
   }
 
-  begin(controller: Controller, context: unknown): void {
-    this.#to.onConnect((reason) => controller.abort(asReason(reason)), context)
+  begin(controller: CallerController, context: unknown): void {
+    this.#to.onConnect((reason) => controller.abort(reason), context)
   }
 
-  head(controller: Controller, { statusCode, raw, statusMessage }: Head): void {
+  head(controller: CallerController, { statusCode, raw, statusMessage }: Head): void {
     const resume = (): void => controller.resume()
     if (this.#to.onHeaders(statusCode, raw ?? [], resume, statusMessage) === false) controller.pause()
   }
 
-  data(controller: Controller, chunk: Buffer): void {
+  data(controller: CallerController, chunk: Buffer): void {
     if (this.#to.onData(chunk) === false) controller.pause()
   }
 
-  end(_: Controller, { raw }: Fields): void {
+  end(_: CallerController, { raw }: Fields): void {
     this.#to.onComplete(raw ?? [])
   }
 
-  fail(_: Controller, error: Error): void {
+  fail(_: CallerController, error: Error): void {
     this.#to.onError(error)
   }
 
   started(): void {
     this.#to.onResponseStarted?.()
   }
-}
-
-/** undici's callers may abort without a reason, which its types don't say. */
-function asReason(reason: Error | undefined): Error {
-  return reason ?? abortError()
-}
-
-/** As undici's RequestAbortedError, which needs undici at run time. */
-export function abortError(): Error {
-  return Object.assign(new Error('Request aborted'), { name: 'AbortError', code: 'UND_ERR_ABORTED' })
 }
 
 /** Its attempt's controller, too: one object less for each request. */

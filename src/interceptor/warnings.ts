@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
+import { LaterTurn } from '../later-turn.js'
 import { defaultLogger, type Logger, logTo, type WriteLog } from '../logger.js'
 import { Repeats } from '../repeats.js'
 import { originOf } from './request-plan.js'
@@ -9,6 +10,8 @@ export class UnhealedWarnings {
   readonly #logger: Logger | false | undefined
   readonly #clock: Clock
   readonly #repeats = new Map<string, Repeats>()
+  /** No foreign code runs within undici's own callbacks: what it throws would end the request. */
+  readonly #later = new LaterTurn()
   #write: WriteLog | undefined
 
   constructor(logger: Logger | false | undefined, clock: Clock) {
@@ -23,11 +26,14 @@ export class UnhealedWarnings {
     const pathname = path.replace(/[?#].*/s, '')
     const untold = repeats.tell(`${method} ${pathname}`)
     if (untold === undefined) return
-    this.#write ??= logTo(this.#logger ?? defaultLogger())
-    this.#write({
-      level: 'warn',
-      fields: { method, origin: originOf(origin), path: pathname, ...(untold > 0 && { untold }) },
-      message: `the API refused the token of a request that could not be sent again: ${why}`,
-    })
+    const write = (this.#write ??= logTo(this.#logger ?? defaultLogger()))
+    const fields = {
+      method,
+      origin: originOf(origin),
+      path: pathname,
+      ...(untold > 0 && { repeated: untold }),
+    }
+    const message = `the API refused the token of a request that could not be sent again: ${why}`
+    this.#later.push(() => write({ level: 'warn', fields, message }))
   }
 }
