@@ -33,8 +33,9 @@ const onlyNeutralGround = [
     '!**/src/clock.js',
     '!**/src/alarm.js',
     '!**/src/repeats.js',
+    '!**/src/store.js',
   ],
-  'workers/ imports from src/ the neutral ground only: protocol, errors, token, clock, alarm, repeats',
+  'workers/ imports from src/ the neutral ground only: protocol, errors, token, clock, alarm, repeats, store',
 ]
 
 /** Request handlers: they run on a pool's threads, and are users like any other. */

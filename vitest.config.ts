@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
@@ -15,6 +16,11 @@ export default defineConfig({
       project('thread'),
       project('request-path'),
       project('testing'),
+      project('stores', { testTimeout: 60_000 }),
+      // Node 20 has no SQLite; what is said there is tested in `unit`.
+      ...(isBuiltin('node:sqlite') ? [project('sqlite', { testTimeout: 60_000 })] : []),
+      project('fleet', { testTimeout: 240_000 }),
+      project('model', { testTimeout: 240_000 }),
       project('demo', { testTimeout: 60_000 }),
       project('handler'),
       project('load-test', { testTimeout: 120_000 }),
