@@ -1,0 +1,135 @@
+import type { LookupFunction } from 'node:net'
+import type { RedisClient, RedisPackage } from './client.js'
+import { failureOf, isOfNoUse } from './failures.js'
+import type { Target } from './target.js'
+
+/** What every connection needs beside its target. */
+export interface Ground {
+  readonly redis: RedisPackage
+  /** Known addresses at once: a lookup runs on libuv's pool, which the application may have saturated. */
+  readonly lookup: LookupFunction
+  /** ms */
+  readonly timeout: number
+}
+
+/**
+ * One connection, for as long as it works: the first error, or a command given up, ends it, and whoever needs another
+ * makes one. The client's own reconnecting would keep commands and state across servers.
+ */
+export class Connection {
+  readonly target: Target
+  /** Resolves when it has ended. */
+  readonly gone: Promise<void>
+  readonly #client: RedisClient
+  readonly #redis: RedisPackage
+  readonly #socket: AbortController
+  readonly #ended: () => void
+  #isGone = false
+
+  private constructor({ redis, lookup, timeout }: Ground, target: Target) {
+    const { host, port, tls, username, password, database } = target
+    this.target = target
+    this.#redis = redis
+    this.#socket = new AbortController()
+    let ended = (): void => undefined
+    this.gone = new Promise<void>((resolve) => (ended = resolve))
+    this.#ended = ended
+    this.#client = redis.createClient({
+      // What we send is the same in both, and old servers know only this.
+      RESP: 2,
+      username,
+      password,
+      database,
+      disableOfflineQueue: true,
+      // Sent with each connection, and a narrow ACL refuses it.
+      disableClientInfo: true,
+      maintNotifications: 'disabled',
+      commandOptions: { timeout: undefined },
+      socket: {
+        host,
+        port,
+        tls,
+        lookup,
+        connectTimeout: timeout,
+        reconnectStrategy: false,
+        // The client forgets a socket that is still connecting: only so can it be ended.
+        signal: this.#socket.signal,
+      },
+    })
+    this.#client.on('error', () => this.drop())
+  }
+
+  /**
+   * Connected, authenticated, its database selected.
+   * @throws StoreOperatorError, or an error of a connection, as the store throws them
+   */
+  static async open(ground: Ground, target: Target, signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted()
+    const connection = new Connection(ground, target)
+    try {
+      await connection.#unlessAborted(signal, () => connection.#client.connect())
+      return connection
+    } catch (error) {
+      connection.drop()
+      throw failureOf(error, target)
+    }
+  }
+
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
+  /** The reply, or the server's own error. A command that is given up ends the connection: its reply would still be on its way. */
+  send(args: readonly string[], signal: AbortSignal): Promise<unknown> {
+    return this.#unlessAborted(signal, () => this.#client.sendCommand(args))
+  }
+
+  async subscribe(channel: string, onMessage: (message: string) => void, signal: AbortSignal): Promise<void> {
+    await this.#unlessAborted(signal, () => this.#client.subscribe(channel, onMessage))
+  }
+
+  drop(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#client.destroy()
+    this.#socket.abort()
+    this.#ended()
+  }
+
+  /** Dropping fails whatever is pending, at once. */
+  async #unlessAborted<T>(signal: AbortSignal, start: () => Promise<T>): Promise<T> {
+    const drop = (): void => this.drop()
+    if (signal.aborted) drop()
+    signal.addEventListener('abort', drop, { once: true })
+    try {
+      return await start()
+    } catch (error) {
+      if (!(error instanceof this.#redis.ErrorReply) || isOfNoUse(error)) this.drop()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', drop)
+    }
+  }
+}
+
+/** A connection that is made when it is needed, for all who need it. */
+export class Line {
+  readonly #open: (signal: AbortSignal) => Promise<Connection>
+  #opening: Promise<Connection> | undefined
+  #connection: Connection | undefined
+
+  constructor(open: (signal: AbortSignal) => Promise<Connection>) {
+    this.#open = open
+  }
+
+  async get(signal: AbortSignal): Promise<Connection> {
+    if (this.#connection && !this.#connection.isGone) return this.#connection
+    // Given up with the first who asked; all wait equally long, so nobody waits longer for that.
+    this.#opening ??= this.#open(signal).finally(() => (this.#opening = undefined))
+    return (this.#connection = await this.#opening)
+  }
+
+  drop(): void {
+    this.#connection?.drop()
+  }
+}
