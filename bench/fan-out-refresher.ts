@@ -17,6 +17,7 @@ const issuer: Issuer = {
     origins: [],
     except: [],
   },
+  retires: false,
   fetch: () => Promise.resolve({ granted: true, accessToken: stamp(), life: LIFE }),
 }
 

@@ -4,12 +4,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { messageOf, optionError } from './errors.js'
 import { defaultLogger, type Logger } from './logger.js'
 import type { AccountOptions, NamedAccountOptions, TokenThreadOptions } from './options.js'
-import type { AccountConfig, Endpoint } from './protocol.js'
+import { type AccountConfig, type Endpoint, leaseOf, type OnStoreDown, type StoreConfig } from './protocol.js'
+import { readStore } from './store-config.js'
 import { check, fieldsOf, type Fields } from './validate.js'
 
 /** What the options and the environment amount to: validated and complete. The only place that knows a default. */
 export interface Config {
   readonly accounts: readonly [AccountConfig, ...AccountConfig[]]
+  readonly store: StoreConfig
   readonly startTimeout: number
   readonly signal: AbortSignal | undefined
   readonly workerUrl: URL | undefined
@@ -32,19 +34,30 @@ const DEFAULTS = {
 const STABLE_WINDOW = 300_000
 
 const ACCOUNT_OPTIONS: readonly string[] = [
-  'appId', 'appSecret', 'endpoint', 'baseUrl', 'refreshAhead', 'retry', 'timeout', 'proxy',
+  'appId', 'appSecret', 'endpoint', 'baseUrl', 'refreshAhead', 'retry', 'timeout', 'proxy', 'onStoreDown',
 ] satisfies (keyof AccountOptions)[] // prettier-ignore
 const NAMED_ACCOUNT_OPTIONS: readonly string[] = ['id', ...ACCOUNT_OPTIONS]
 const OPTIONS: readonly string[] = [
   ...ACCOUNT_OPTIONS,
-  ...(['accounts', 'startTimeout', 'signal', 'workerUrl', 'logger'] satisfies (keyof TokenThreadOptions)[]),
+  ...([
+    'accounts',
+    'store',
+    'startTimeout',
+    'signal',
+    'workerUrl',
+    'logger',
+  ] satisfies (keyof TokenThreadOptions)[]),
 ]
 
 /** @throws TokenThreadError `ERR_OPTIONS`, which names the option and the mend */
 export function readConfig(options: unknown, env: Environment): Config {
   const fields = fieldsOf(options, '', OPTIONS)
+  const accounts: Config['accounts'] = fields.accounts === undefined ? [single(fields, env)] : several(fields)
+  const store = readStore(fields.store)
+  if (store.kind !== 'memory') accounts.forEach(checkLease)
   return {
-    accounts: fields.accounts === undefined ? [single(fields, env)] : several(fields),
+    accounts,
+    store,
     startTimeout: check.duration(fields.startTimeout, 'startTimeout', DEFAULTS.startTimeout),
     signal: check.signal(fields.signal, 'signal'),
     workerUrl: workerUrlOf(fields.workerUrl),
@@ -113,7 +126,23 @@ function account(own: Fields, path: string, common: Fields): AccountConfig {
     },
     timeout: check.duration(pick('timeout'), `${path}timeout`, DEFAULTS.timeout),
     proxy: proxyOf(pick('proxy'), `${path}proxy`),
+    onStoreDown: check.oneOf<OnStoreDown>(
+      pick('onStoreDown'),
+      `${path}onStoreDown`,
+      ['refreshAlone', 'wait'],
+      endpoint === 'stable' ? 'refreshAlone' : 'wait',
+    ),
   }
+}
+
+/** A node that dies in a refresh is replaced when its lease ends: that must be before the token does. */
+function checkLease({ id, timeout, refreshAhead }: AccountConfig): void {
+  const lease = leaseOf(timeout)
+  if (lease < refreshAhead) return
+  throw optionError(
+    `timeout is ${timeout} for account ${id}: with a store a refresh holds a lease of ${lease} ms (a quarter more), which must ` +
+      `be less than refreshAhead (${refreshAhead}): lower timeout, or raise refreshAhead`,
+  )
 }
 
 function retryOf(value: unknown, path: string): Fields {

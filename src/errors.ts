@@ -12,6 +12,8 @@ export const ERROR_MENDS = {
   ERR_CONNECTION: 'No connection to the token endpoint: check DNS, firewall, `baseUrl` and `proxy`.',
   ERR_TIMEOUT: 'The token call took longer than `timeout`: check the network, or raise it.',
   ERR_BAD_ANSWER: 'The token endpoint’s answer was unusable: check that `baseUrl` and `proxy` lead to it.',
+  ERR_STORE:
+    'The store could not be used: do what the message says; `onStoreDown` decides what happens meanwhile.',
   ERR_PROTOCOL: 'The worker file is of another version: bundle it again, or correct `workerUrl`.',
   ERR_THREAD: 'The thread could not run: see `cause`; a bundled server needs `workerUrl`.',
 } as const

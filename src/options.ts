@@ -1,5 +1,6 @@
 import type { Logger } from './logger.js'
-import type { Endpoint } from './protocol.js'
+import type { Endpoint, OnStoreDown } from './protocol.js'
+import type { StoreOptions } from './store-options.js'
 
 /** Options of one account; each may also be given for all, beside `accounts`. All durations are milliseconds. */
 export interface AccountOptions {
@@ -30,6 +31,13 @@ export interface AccountOptions {
   timeout?: number | undefined
   /** An HTTP proxy for the token calls: a URL, perhaps with credentials, which are never shown. Default: none. */
   proxy?: string | URL | undefined
+  /**
+   * What happens at the due time while the store can't be used. `refreshAlone`: this process refreshes by itself and
+   * offers the token to the store later; on `classic` each process then retires the others' token. `wait`: the old token
+   * serves to its real expiry, then reads fail. Default: `refreshAlone` on `stable`, where all get the same token; `wait` on
+   * `classic`.
+   */
+  onStoreDown?: OnStoreDown | undefined
 }
 
 export interface RetryOptions {
@@ -47,6 +55,11 @@ export interface NamedAccountOptions extends AccountOptions {
 export interface TokenThreadOptions extends AccountOptions {
   /** Several accounts on one thread, instead of `appId` and `appSecret`. */
   accounts?: readonly NamedAccountOptions[] | undefined
+  /**
+   * Where tokens survive a restart and what the processes of a fleet share: `{ kind: 'file', path }`, `sqlite`, `postgres`,
+   * `mysql`, `redis`, or the URL of a module that default-exports an `OpenStore`. Default: `{ kind: 'memory' }`.
+   */
+  store?: StoreOptions | string | URL | undefined
   /** How long `TokenThread.start` waits for the first token; ms, at least 1. Default: 30_000. */
   startTimeout?: number | undefined
   /** Aborting it closes the TokenThread; whoever waits is rejected with its reason. */

@@ -7,7 +7,7 @@ import type { TokenData } from './token.js'
  * The door between the caller's thread and the refresher: every message that crosses is a member of a union here.
  * A worker file that was bundled separately may be older or newer than the library: the first message compares.
  */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 // ---------------------------------------------------------------------------------------------- towards the thread
 
@@ -19,6 +19,7 @@ export interface ThreadStart {
   readonly incarnation: number
   readonly port: MessagePort
   readonly accounts: readonly AccountStart[]
+  readonly store: StoreConfig
   /** The last known addresses of each host name: a saturated libuv pool must not delay a refresh. */
   readonly addresses: Addresses
 }
@@ -29,7 +30,29 @@ export interface AccountStart {
   readonly state: AccountState | undefined
 }
 
+/** Where tokens survive. A URL may hold a password, a key is one: neither is ever shown. */
+export type StoreConfig =
+  | { readonly kind: 'memory' }
+  | ({ readonly kind: 'file' | 'sqlite'; readonly path: string } & Encrypted)
+  | ({ readonly kind: 'postgres' | 'mysql'; readonly url: string } & Encrypted)
+  | ({
+      readonly kind: 'redis'
+      readonly urls: readonly string[]
+      readonly cluster: boolean
+      readonly sentinel: string | undefined
+    } & Encrypted)
+  | ({ readonly kind: 'module'; readonly url: string; readonly options: unknown } & Encrypted)
+export type StoreKind = StoreConfig['kind']
+
+interface Encrypted {
+  /** 32 bytes each, in base64: the first one writes, all read. */
+  readonly encryptionKeys: readonly string[]
+}
+
 export type Endpoint = 'stable' | 'classic'
+
+/** What a node does at the due time while its store can't be used. */
+export type OnStoreDown = 'refreshAlone' | 'wait'
 
 /** One account's options, validated and complete. */
 export interface AccountConfig {
@@ -44,6 +67,12 @@ export interface AccountConfig {
   /** ms, one token call with all it takes */
   readonly timeout: number
   readonly proxy: string | undefined
+  readonly onStoreDown: OnStoreDown
+}
+
+/** How long a refresh may hold the lease of a shared store, ms: the call, and what it takes to read and write around it. */
+export function leaseOf(timeout: number): number {
+  return timeout * 1.25
 }
 
 export interface RetryConfig {
@@ -121,7 +150,8 @@ export interface AccountState {
   /** The token was refused by an API and no newer one is there yet. */
   readonly suspect: boolean
   /** What the last failure imposed: no call before its end but an operator's, and none at all before a limit's. */
-  readonly wait: { readonly until: Instant; readonly why: 'backoff' | 'operator' | 'limit' } | undefined
+  readonly wait:
+    { readonly until: Instant; readonly why: 'backoff' | 'operator' | 'limit' | 'store' } | undefined
   /** Calls failed since the last that succeeded: the backoff's step. */
   readonly failures: number
   readonly lastFailure: PastFailure | undefined
@@ -130,6 +160,17 @@ export interface AccountState {
   readonly forceOpensAt: Instant | undefined
   /** A call was sent and its answer has not come. */
   readonly inFlight: boolean
+  /** What `spent` holds beyond what the store was told: calls made without it; less than 0: counted there, but never sent. */
+  readonly unstored: { readonly calls: number; readonly forced: number }
+  /** The highest of the store's epochs that was seen. */
+  readonly epoch: number
+  /** The one under which the token was published, as far as is known here. */
+  readonly tokenEpoch: number
+  readonly isStoreDown: boolean
+  /** Tokens that were served before the store had them. */
+  readonly servedFirst: number
+  /** How often the issuer showed that another program fetches for the same account. */
+  readonly outsiders: number
 }
 
 export interface PastFailure {

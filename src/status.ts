@@ -14,9 +14,15 @@ export interface AccountStatus {
   readonly lastFailure: (Omit<Failure, 'cause'> & { readonly at: number }) | undefined
   /** Failures since the last answer that brought a token. */
   readonly failures: number
-  /** Token calls of the issuer's day, forced ones among them; failed ones count. */
+  /** Token calls of the issuer's day, forced ones among them; failed ones count. With a shared store: the whole fleet's. */
   readonly fetchesToday: number
   readonly forcedToday: number
+  /** Whether the store could be used when it was last needed. */
+  readonly store: 'up' | 'down'
+  /** Tokens that this process served before the store had them: got while it was down. */
+  readonly servedFirst: number
+  /** How often the issuer showed that another program fetches tokens for the same account. */
+  readonly outsiders: number
 }
 
 /**
@@ -51,6 +57,9 @@ export function threadStatus(
     failures: sum(({ failures }) => failures),
     fetchesToday: sum(({ fetchesToday }) => fetchesToday),
     forcedToday: sum(({ forcedToday }) => forcedToday),
+    store: all.some(({ store }) => store === 'down') ? 'down' : 'up',
+    servedFirst: sum(({ servedFirst }) => servedFirst),
+    outsiders: sum(({ outsiders }) => outsiders),
     restarts,
     accounts,
   }

@@ -102,6 +102,7 @@ export class Supervisor {
       protocol: PROTOCOL_VERSION,
       incarnation,
       accounts: this.#config.accounts.map((config) => ({ config, state: this.#states.get(config.id) })),
+      store: this.#config.store,
       addresses: this.#addresses,
     } as const
     this.#thread = spawn(start, this.#config.workerUrl, (end) => this.#onExit(end))

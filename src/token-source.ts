@@ -128,6 +128,9 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
       failures: known?.failures ?? 0,
       fetchesToday: today?.calls ?? 0,
       forcedToday: today?.forced ?? 0,
+      store: known?.isStoreDown ? 'down' : 'up',
+      servedFirst: known?.servedFirst ?? 0,
+      outsiders: known?.outsiders ?? 0,
     }
   }
 

@@ -273,6 +273,9 @@ export class FakeTokens extends EventEmitter<TokenThreadEvents> implements Token
       failures: this.#failures,
       fetchesToday: this.#fetches,
       forcedToday: this.#forced,
+      store: 'up',
+      servedFirst: 0,
+      outsiders: 0,
     }
   }
 

@@ -1,9 +1,10 @@
+import type { Failure } from '../src/errors.js'
 import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
 import type { AccountConfig, AccountState } from '../src/protocol.js'
 import { unusable } from './providers/grant.js'
 import type { Answer, Grant, Refusal, Wait } from './providers/provider.js'
 import * as schedule from './schedule.js'
-import type { Stored, StoredToken } from './stores/store.js'
+import type { Known, KnownToken } from './stores/account-store.js'
 
 /** How an account's state follows from what was answered: no waiting, no I/O. */
 
@@ -22,26 +23,154 @@ export function freshState(clock: Clock): AccountState {
     spent: schedule.NOTHING_SPENT,
     forceOpensAt: undefined,
     inFlight: false,
+    unstored: NOTHING_UNSTORED,
+    epoch: 0,
+    tokenEpoch: 0,
+    isStoreDown: false,
+    servedFirst: 0,
+    outsiders: 0,
   }
 }
+
+export const NOTHING_UNSTORED: AccountState['unstored'] = { calls: 0, forced: 0 }
 
 /** Goes on from the last thread's state. A call it sent and did not see answered may have retired the token: call anew. */
 export function resumedState(state: AccountState, clock: Clock): AccountState {
   return state.inFlight ? { ...state, inFlight: false, due: instantNow(clock) } : state
 }
 
-/** A token that the store holds and is newer than ours. */
+/** ms; two measurements of one moment differ by less. */
+const SAME_MOMENT = 1_000
+
+/**
+ * What a store's record adds to what is known here: a newer token, a corrected expiry, a suspicion, a higher count, a
+ * wait that another node's failure imposes.
+ */
 export function adopted(
   state: AccountState,
-  stored: Stored,
-  account: AccountConfig,
+  { token, suspect, spent, retry, epoch }: Known,
+  { refreshAhead, retry: config }: AccountConfig,
+  clock: Clock,
   random: Chance,
 ): AccountState {
-  const { token, suspect, spent } = stored
-  if (!token || token.generation <= (state.token?.generation ?? 0)) return { ...state, spent }
-  const life = token.expiresAt - token.issuedAt
-  const due = schedule.refreshAt(token.expires, life, account.refreshAhead, random)
-  return { ...state, ...tokenFields(token), due, suspect, wait: undefined, failures: 0, spent }
+  const seen = { ...withCount(state, spent), epoch: Math.max(state.epoch, epoch) }
+  const generation = state.token?.generation ?? 0
+  if (token && token.generation > generation) {
+    const due = schedule.followUpAt(token.expires, token.expiresAt - token.issuedAt, refreshAhead, random)
+    const fields = {
+      ...tokenFields(token),
+      tokenEpoch: token.epoch,
+      due,
+      suspect,
+      wait: undefined,
+      failures: 0,
+    }
+    return waitingWith({ ...seen, ...fields }, retry, config, clock, random)
+  }
+  if (token?.generation !== generation) return seen
+  // Not each time that it is read: then a step of the store's clock would move it too.
+  const corrected =
+    token.epoch > state.tokenEpoch && Math.abs(token.expires.mono - (state.expires?.mono ?? 0)) > SAME_MOMENT
+  return waitingWith(
+    {
+      ...seen,
+      ...(corrected && tokenFields(token)),
+      tokenEpoch: token.epoch,
+      suspect: state.suspect || suspect,
+    },
+    retry,
+    config,
+    clock,
+    random,
+  )
+}
+
+/** Another node's call has failed: the issuer is not asked again before the same time. */
+function waitingWith(
+  state: AccountState,
+  retry: Known['retry'],
+  { minDelay }: AccountConfig['retry'],
+  clock: Clock,
+  random: Chance,
+): AccountState {
+  if (!retry || reached(retry.until, clock)) return state
+  if (state.wait && state.wait.until.mono >= retry.until.mono - SAME_MOMENT) return state
+  return {
+    ...state,
+    due: laterOf(state.due, later(retry.until, random() * minDelay)),
+    wait: { until: retry.until, why: 'backoff' },
+    failures: Math.max(state.failures, retry.failures),
+  }
+}
+
+/** With the store's count: what it was not told yet comes on top, unless its day is over. */
+function withCount(state: AccountState, stored: AccountState['spent']): AccountState {
+  const { spent, unstored } = state
+  const known = { ...spent, calls: spent.calls - unstored.calls, forced: spent.forced - unstored.forced }
+  const merged = schedule.moreSpent(known, stored)
+  const left = schedule.sameDay(merged, spent) ? unstored : NOTHING_UNSTORED
+  return {
+    ...state,
+    spent: { ...merged, calls: merged.calls + left.calls, forced: merged.forced + left.forced },
+    unstored: left,
+  }
+}
+
+/** With one more call counted, that the store was told of with all before it, or that it was not. */
+export function counted(
+  state: AccountState,
+  spent: AccountState['spent'],
+  forced: boolean,
+  told: 'told' | 'untold',
+): AccountState {
+  if (told === 'told') return { ...state, spent, unstored: NOTHING_UNSTORED }
+  const before = schedule.sameDay(spent, state.spent) ? state.unstored : NOTHING_UNSTORED
+  return { ...state, spent, unstored: plus(before, 1, forced) }
+}
+
+/** A call that was counted, also in the store, never left. */
+export function uncounted(state: AccountState, forced: boolean): AccountState {
+  return { ...state, spent: schedule.refund(state.spent, forced), unstored: plus(state.unstored, -1, forced) }
+}
+
+function plus(
+  { calls, forced }: AccountState['unstored'],
+  more: number,
+  isForced: boolean,
+): AccountState['unstored'] {
+  return { calls: calls + more, forced: forced + (isForced ? more : 0) }
+}
+
+/** How far ahead of its expiry the token is refreshed, ms; of no token, as far as is asked for. */
+export function marginOf({ token }: AccountState, { refreshAhead }: AccountConfig): number {
+  return token ? schedule.marginInForce(refreshAhead, token.expiresAt - token.issuedAt) : refreshAhead
+}
+
+/** ms for which the token is still live. */
+export function leftOf({ expires }: AccountState, clock: Clock): number {
+  return expires ? Math.min(expires.wall - clock.now(), expires.mono - clock.monotonic()) : 0
+}
+
+/** The store can't be used, and nothing else may be done. */
+export function waitingForStore(
+  state: AccountState,
+  failure: Failure,
+  { retry }: AccountConfig,
+  clock: Clock,
+  random: Chance,
+): AccountState {
+  const failures = state.failures + 1
+  const delay = failure.retryable
+    ? schedule.backoff(failures, retry, random)
+    : Math.max(schedule.OPERATOR_DELAY, retry.minDelay)
+  const until = later(instantNow(clock), delay)
+  return {
+    ...state,
+    due: laterOf(state.due, until),
+    wait: { until, why: failure.retryable ? 'store' : 'operator' },
+    failures,
+    lastFailure: { failure, at: clock.now() },
+  }
 }
 
 /** A token that had ended when its answer came is none: asking again at the floor would make a loop of it. */
@@ -57,7 +186,7 @@ export function grantedToken(
   began: Instant,
   known: AccountState['token'],
   epoch: number,
-): StoredToken {
+): KnownToken {
   const same = known?.accessToken === grant.accessToken ? known : undefined
   const expires = later(began, grant.life)
   return {
@@ -71,7 +200,7 @@ export function grantedToken(
 
 export function afterGrant(
   state: AccountState,
-  token: StoredToken,
+  token: KnownToken,
   life: number,
   { refreshAhead, retry }: AccountConfig,
   clock: Clock,
@@ -143,6 +272,6 @@ function tokenFields({
   expiresAt,
   generation,
   expires,
-}: StoredToken): Pick<AccountState, 'token' | 'expires'> {
+}: KnownToken): Pick<AccountState, 'token' | 'expires'> {
   return { token: { accessToken, issuedAt, expiresAt, generation }, expires }
 }

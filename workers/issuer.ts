@@ -13,8 +13,16 @@ import type { Limits } from './schedule.js'
 export interface Issuer {
   readonly limits: Limits
   readonly requestSide: RequestSide
+  /** Whether a fetch makes other tokens void. */
+  readonly retires: boolean
   /** One token call. It never throws: a failure is an answer. */
-  fetch(forced: boolean, signal: AbortSignal): Promise<Answer>
+  fetch(call: TokenCall, signal: AbortSignal): Promise<Answer>
+}
+
+export interface TokenCall {
+  readonly forced: boolean
+  /** ms, all of it */
+  readonly timeout: number
 }
 
 export function httpIssuer(account: AccountConfig, addresses: AddressBook, clock: Clock): Issuer {
@@ -23,13 +31,14 @@ export function httpIssuer(account: AccountConfig, addresses: AddressBook, clock
   return {
     limits: provider.limits,
     requestSide: requestSideOf(provider, account),
-    async fetch(forced, signal) {
+    retires: provider.retires,
+    async fetch({ forced, timeout: allowed }, signal) {
       let asked: string | undefined
       try {
         const request = provider.ask(account, forced)
         const answer = await firstConnected(
           hosts.order(),
-          account,
+          allowed,
           clock,
           (baseUrl, connectTimeout, timeout) => {
             asked = baseUrl
@@ -71,7 +80,7 @@ function requestSideOf({ requestSide }: Provider, { baseUrls }: AccountConfig): 
 /** Another host is tried within the same call only when the connection failed: a request that was sent is not repeated. */
 async function firstConnected(
   urls: readonly string[],
-  { timeout }: AccountConfig,
+  timeout: number,
   clock: Clock,
   call: (baseUrl: string, connectTimeout: number, timeout: number) => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {

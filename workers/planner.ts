@@ -1,6 +1,7 @@
 import { type Clock, type Instant, laterOf, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
-import type { AccountConfig, AccountState } from '../src/protocol.js'
+import type { AccountState } from '../src/protocol.js'
+import type { Account } from './account.js'
 import type { Demands } from './demands.js'
 import { fetchLimit, tokenRefused } from './failures.js'
 import * as schedule from './schedule.js'
@@ -9,69 +10,88 @@ export interface Call {
   readonly at: Instant
   readonly forced: boolean
   readonly asker: schedule.Asker
+  /** Only to put a token into the store that it does not have. */
+  readonly offer: boolean
+}
+
+/** What the store asks of this node: see `Follower`. */
+export interface StoreWishes {
+  readonly knockAt: Instant | undefined
+  readonly healAt: Instant | undefined
+  readonly offerAt: Instant | undefined
 }
 
 /** Which call comes next, and which demands can't wait for it: floor, waits, budget and force limits put together. */
 export class Planner {
-  readonly #account: AccountConfig
-  readonly #limits: schedule.Limits
+  readonly #account: Account
   readonly #clock: Clock
   readonly #demands: Demands
 
-  constructor(account: AccountConfig, limits: schedule.Limits, clock: Clock, demands: Demands) {
+  constructor(account: Account, clock: Clock, demands: Demands) {
     this.#account = account
-    this.#limits = limits
     this.#clock = clock
     this.#demands = demands
   }
 
   /** The next call, after the demands that are met already, or can't be in time, were answered. */
-  plan(state: AccountState, notBefore: Instant | undefined): Call {
+  plan(state: AccountState, wishes: StoreWishes): Call {
     this.judgeRefreshes(state)
-    this.#judgeRejects(state, this.#next(state, notBefore).at)
-    return this.#next(state, notBefore)
+    this.#judgeRejects(state, this.#next(state, wishes).at)
+    return this.#next(state, wishes)
   }
 
   /** A refresh beyond a limit fails at once; the floor is no limit. */
   judgeRefreshes(state: AccountState): void {
     const { spent, wait } = state
     const limit = wait?.why === 'limit' && !reached(wait.until, this.#clock) ? wait.until : undefined
-    const opens = limit ?? schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#limits)
+    const opens = limit ?? schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#account.limits)
     this.#demands.judgeRefreshes(({ calls }) => {
       const from = opens ?? this.forcedFrom(state, calls)
-      return from ? fetchLimit(this.#account.id, from, causeOf(state)) : 'waits'
+      return from ? fetchLimit(this.#account.config.id, from, causeOf(state)) : 'waits'
     })
   }
 
   /** When so many forced calls may begin; undefined: now. */
   forcedFrom({ forceOpensAt, spent }: AccountState, calls: number): Instant | undefined {
-    if (!this.#limits.force) return undefined
+    if (!this.#account.limits.force) return undefined
     if (forceOpensAt && !reached(forceOpensAt, this.#clock)) return forceOpensAt
-    return schedule.forceOpensAt(spent, calls, this.#clock, this.#limits)
+    return schedule.forceOpensAt(spent, calls, this.#clock, this.#account.limits)
   }
 
   #judgeRejects(state: AccountState, at: Instant): void {
     const { token, spent, wait } = state
-    const budget = schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#limits)
+    const budget = schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#account.limits)
     this.#demands.judgeRejects(({ generation, until }) => {
       if (generation < (token?.generation ?? 0)) return 'served'
       const opens = budget ?? (this.#demands.forceNext ? this.forcedFrom(state, 1) : undefined)
-      if (opens) return tokenRefused(this.#account.id, opens, causeOf(state))
+      if (opens) return tokenRefused(this.#account.config.id, opens, causeOf(state))
       const hopeless = wait?.why === 'operator' || at.mono > until.mono
-      return hopeless ? tokenRefused(this.#account.id, at, causeOf(state)) : 'waits'
+      return hopeless ? tokenRefused(this.#account.config.id, at, causeOf(state)) : 'waits'
     })
   }
 
-  #next({ due, spent, wait }: AccountState, notBefore: Instant | undefined): Call {
-    const floor = schedule.floorAt(spent, this.#account.retry, this.#clock)
-    const soonest = notBefore ? laterOf(floor, notBefore) : floor
+  #next(state: AccountState, wishes: StoreWishes): Call {
+    const { knockAt, offerAt } = wishes
+    const call = this.#nextFetch(state, wishes)
+    const at = knockAt ? laterOf(call.at, knockAt) : call.at
+    const offer = offerAt && knockAt ? laterOf(offerAt, knockAt) : offerAt
+    return offer && offer.mono < at.mono ? { ...call, at: offer, offer: true } : { ...call, at }
+  }
+
+  #nextFetch(state: AccountState, { healAt }: StoreWishes): Call {
+    const { due, spent, wait } = state
+    const floor = schedule.floorAt(spent, this.#account.config.retry, this.#clock)
     if (this.#demands.refreshing)
-      return { at: soonest, forced: this.#limits.force !== undefined, asker: 'caller' }
-    if (this.#demands.rejected) {
-      const at = wait ? laterOf(soonest, wait.until) : soonest
-      return { at, forced: this.#demands.forceNext, asker: 'caller' }
-    }
-    return { at: laterOf(due, soonest), forced: false, asker: 'schedule' }
+      return { at: floor, forced: this.#account.limits.force !== undefined, asker: 'caller', offer: false }
+    const soonest = wait ? laterOf(floor, wait.until) : floor
+    if (this.#demands.rejected)
+      return { at: soonest, forced: this.#demands.forceNext, asker: 'caller', offer: false }
+    const scheduled = laterOf(due, floor)
+    const heal = healAt && laterOf(healAt, soonest)
+    const mayHeal = !schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#account.limits)
+    return heal && mayHeal && heal.mono < scheduled.mono
+      ? { at: heal, forced: false, asker: 'caller', offer: false }
+      : { at: scheduled, forced: false, asker: 'schedule', offer: false }
   }
 }
 

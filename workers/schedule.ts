@@ -1,14 +1,22 @@
 import type { Clock, Instant } from '../src/clock.js'
 import { atWall, instantNow, later, reached } from '../src/clock.js'
-import type { RetryConfig, Spent } from '../src/protocol.js'
+import { leaseOf, type RetryConfig, type Spent } from '../src/protocol.js'
 
 /** When to refresh next, how to back off, what the limits allow: arithmetic only. */
 
 const DAY = 86_400_000
 /** An operator's error is retried once a minute at most. */
 export const OPERATOR_DELAY = 60_000
-/** The share of the margin over which refreshes are spread. */
+/** The share of the margin over which the refreshes of whoever fetched the token are spread. */
 const JITTER = 0.1
+/** The share over which all others' are, after those: while the first one lives, they hear of its token before. */
+const FOLLOWERS_SPREAD = 0.4
+/** The most of the margin in force that a lease may take: who comes after it must still be in time. */
+const LEASE_SHARE = 0.75
+/** The part of a lease that the call itself may take. */
+const CALL_SHARE = 0.8
+/** ms; what nodes do because of one event (a suspicion, a store that is back) is spread over this, or less. */
+const EVENT_SPREAD = 10_000
 /** ms; how far the issuer's clock may be behind ours. */
 const CLOCKS_APART = 600_000
 /** Of the daily budget, kept for refreshes that the schedule asks for: rejections can't starve them. */
@@ -31,7 +39,7 @@ export interface ForceLimits {
 }
 
 /** How far ahead of its expiry a token is refreshed: the smaller of `refreshAhead` and half of the answer's life. */
-function marginInForce(refreshAhead: number, life: number): number {
+export function marginInForce(refreshAhead: number, life: number): number {
   return Math.min(refreshAhead, life / 2)
 }
 
@@ -46,6 +54,30 @@ export function refreshAt(
   random: () => number,
 ): Instant {
   return later(expires, -marginInForce(refreshAhead, life) * (1 - JITTER * random()))
+}
+
+/**
+ * The same for a node that reads a token which another one fetched: later than the one that fetched it, and spread so
+ * that a thousand nodes do not knock at once when that one is gone.
+ */
+export function followUpAt(
+  expires: Instant,
+  life: number,
+  refreshAhead: number,
+  random: () => number,
+): Instant {
+  return later(expires, -marginInForce(refreshAhead, life) * (1 - JITTER - FOLLOWERS_SPREAD * random()))
+}
+
+/** ms that a refresh may hold the lease, and that the call within may take, of a token with this margin (ms). */
+export function leaseFor(timeout: number, margin: number): { readonly lease: number; readonly call: number } {
+  const lease = Math.min(leaseOf(timeout), LEASE_SHARE * margin)
+  return { lease, call: Math.min(timeout, CALL_SHARE * lease) }
+}
+
+/** When a node does its part of what all nodes hear of at once. `left`: ms until that is urgent. */
+export function spreadOut(clock: Clock, left: number, random: () => number): Instant {
+  return later(instantNow(clock), random() * Math.min(EVENT_SPREAD, Math.max(0, left) / 4))
 }
 
 /** Exponential backoff with full jitter, never under the floor. `failures` is 1 after the first. */
@@ -114,6 +146,29 @@ export function refund(spent: Spent, forced: boolean): Spent {
   }
 }
 
+/** Both counts hold: of two records of one day, the one that knows more; of two days, the later one's. */
+export function moreSpent(a: Spent, b: Spent): Spent {
+  const newer = a.dayEnds > b.dayEnds ? a : b
+  const both = sameDay(a, b)
+  return {
+    dayEnds: newer.dayEnds,
+    calls: both ? Math.max(a.calls, b.calls) : newer.calls,
+    forced: both ? Math.max(a.forced, b.forced) : newer.forced,
+    lastCall: latest(a.lastCall, b.lastCall),
+    lastForced: latest(a.lastForced, b.lastForced),
+  }
+}
+
+/** Two clocks do not agree to the ms on when a day ends. */
+export function sameDay(a: Spent, b: Spent): boolean {
+  return Math.abs(a.dayEnds - b.dayEnds) < DAY / 2
+}
+
+function latest(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  if (!a || !b) return a ?? b
+  return a.mono >= b.mono ? a : b
+}
+
 /** Who asks for a call: the schedule may spend the whole budget, others all but its reserve. */
 export type Asker = 'schedule' | 'caller'
 
@@ -126,9 +181,10 @@ export function budgetOpensAt(spent: Spent, asker: Asker, clock: Clock, limits: 
     : atWall(dayTurnsAt(wall, limits), clock)
 }
 
-/** Whether the day's count has just come near its end: said once, when the reserve is reached. */
-export function nearsLimit(spent: Spent, limits: Limits): boolean {
-  return spent.calls === limits.perDay - Math.ceil(limits.perDay * RESERVED)
+/** Whether the day's count has come near its end with this call: said once, when the reserve is reached. */
+export function nearsLimit(before: Spent, spent: Spent, limits: Limits): boolean {
+  const reserve = limits.perDay - Math.ceil(limits.perDay * RESERVED)
+  return spent.calls >= reserve && !(before.dayEnds === spent.dayEnds && before.calls >= reserve)
 }
 
 /** When the force limits allow `calls` more forced calls to begin, or undefined where they do now. */

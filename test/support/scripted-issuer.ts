@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/clock.js'
 import type { Answer, Refusal } from '../../workers/providers/provider.js'
-import type { Issuer } from '../../workers/issuer.js'
+import type { Issuer, TokenCall } from '../../workers/issuer.js'
 import type { Limits } from '../../workers/schedule.js'
 
 export const STABLE: Limits = { perDay: 500_000, dayOffset: 480, force: { perDay: 20, spacing: 31_000 } }
@@ -50,7 +50,11 @@ export class ScriptedIssuer implements Issuer {
     return { granted: true, accessToken, life }
   }
 
-  async fetch(forced: boolean, signal: AbortSignal): Promise<Answer> {
+  get retires(): boolean {
+    return this.limits.force === undefined
+  }
+
+  async fetch({ forced }: TokenCall, signal: AbortSignal): Promise<Answer> {
     this.calls.push({ at: this.#clock.now(), mono: this.#clock.monotonic(), forced })
     this.inFlight += 1
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight)

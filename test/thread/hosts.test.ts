@@ -114,7 +114,10 @@ describe('the addresses of a host name', () => {
     // Nobody listens on this address of the loopback net.
     const stale = { localhost: [{ address: '127.99.99.99', family: 4 }] }
     const book = new AddressBook(stale, (addresses) => learned.push(addresses))
-    const answer = await httpIssuer(account, book, systemClock).fetch(false, new AbortController().signal)
+    const answer = await httpIssuer(account, book, systemClock).fetch(
+      { forced: false, timeout: 10_000 },
+      new AbortController().signal,
+    )
     expect(answer).toMatchObject({ granted: true })
     expect(sim.counters(APP_ID).tokenCalls).toBe(1)
     expect(learned.at(-1)?.localhost?.map(({ address }) => address)).toContain('127.0.0.1')

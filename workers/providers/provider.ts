@@ -10,6 +10,10 @@ export interface Provider {
   readonly limits: Limits
   /** `except` from the root of a base URL. */
   readonly requestSide: Omit<RequestSide, 'origins'>
+  /** Whether a fetch makes the token of everybody else void, if not at once. */
+  readonly retires: boolean
+  /** What a store knows the account by: provider, endpoint, appId, and whatever else a token depends on. */
+  accountKey(account: AccountConfig): string
   /** The token call. `forced`: a new token now, where the API has such a call. */
   ask(account: AccountConfig, forced: boolean): TokenRequest
   read(answer: HttpAnswer, account: AccountConfig): Grant | Refusal

@@ -1,3 +1,4 @@
+import { accountKey } from './account-key.js'
 import type { Provider } from './provider.js'
 import { readWechat, WECHAT_DAY_OFFSET, WECHAT_REQUEST_SIDE } from './wechat.js'
 
@@ -8,6 +9,8 @@ import { readWechat, WECHAT_DAY_OFFSET, WECHAT_REQUEST_SIDE } from './wechat.js'
 export const wechatClassic: Provider = {
   limits: { perDay: 2000, dayOffset: WECHAT_DAY_OFFSET, force: undefined },
   requestSide: WECHAT_REQUEST_SIDE,
+  retires: true,
+  accountKey: ({ appId }) => accountKey('wechat', 'classic', appId),
   ask: ({ appId, appSecret }) => ({
     method: 'GET',
     path: `/cgi-bin/token?${new URLSearchParams({ grant_type: 'client_credential', appid: appId, secret: appSecret }).toString()}`,

@@ -1,3 +1,4 @@
+import { accountKey } from './account-key.js'
 import type { Provider } from './provider.js'
 import { readWechat, WECHAT_DAY_OFFSET, WECHAT_REQUEST_SIDE } from './wechat.js'
 
@@ -11,6 +12,8 @@ const FORCE_SPACING = 31_000
 export const wechatStable: Provider = {
   limits: { perDay: 500_000, dayOffset: WECHAT_DAY_OFFSET, force: { perDay: 20, spacing: FORCE_SPACING } },
   requestSide: WECHAT_REQUEST_SIDE,
+  retires: false,
+  accountKey: ({ appId }) => accountKey('wechat', 'stable', appId),
   ask: ({ appId, appSecret }, forced) => ({
     method: 'POST',
     path: '/cgi-bin/stable_token',

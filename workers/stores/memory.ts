@@ -1,35 +1,54 @@
 import type { Clock } from '../../src/clock.js'
-import { refund, spend } from '../schedule.js'
-import type { Lease, Store, Stored } from './store.js'
+import { emptyRecord, type Notice, type Store } from '../../src/store.js'
+import {
+  heldFor,
+  type KeptRecord,
+  released,
+  withLease,
+  withSpent,
+  withSuspicion,
+  withToken,
+} from './record.js'
 
-/** The store of one process: it lives as long as its thread, and starts from what the last thread knew. */
-export function memoryStore(known: Stored, clock: Clock): Store {
-  let stored = known
-  let lastEpoch = known.token?.generation ?? 0
+/** The store of one process. It lives as long as its thread; what the last thread knew is handed to the next apart. */
+export function memoryStore(clock: Clock): Store {
+  const records = new Map<string, KeptRecord>()
+  const watchers = new Set<(notice: Notice) => void>()
+  const kept = (key: string): KeptRecord => records.get(key) ?? { ...emptyRecord(0), leaseEnds: 0 }
+  const read = (key: string) => ({ ...kept(key), now: clock.now() })
+  const write = (key: string, record: KeptRecord | undefined): boolean => {
+    if (record) records.set(key, record)
+    return record !== undefined
+  }
+  const tell = (notice: Notice): void => {
+    for (const watcher of watchers) watcher(notice)
+  }
   return {
-    load: () => stored,
-    acquire: (): Lease => {
-      lastEpoch = Math.max(lastEpoch + 1, Math.floor(clock.now()))
-      return { ...stored, epoch: lastEpoch }
+    load: read,
+    acquire: (key, wanted) => {
+      const now = clock.now()
+      const held = heldFor(kept(key), wanted, now)
+      if (held > 0) return { granted: false, stored: read(key), heldFor: held }
+      records.set(key, withLease(kept(key), wanted, now))
+      return { granted: true, stored: read(key) }
     },
-    spend: (_lease, forced, limits) => {
-      stored = { ...stored, spent: spend(stored.spent, forced, clock, limits) }
-      return stored.spent
+    spend: (key, epoch, spent) => write(key, withSpent(kept(key), epoch, spent)),
+    publish: (key, epoch, token) => {
+      const before = kept(key).token?.generation ?? 0
+      const isWritten = write(key, withToken(kept(key), epoch, token))
+      const { generation } = token
+      if (isWritten && generation > before) tell({ key, generation, suspect: false })
+      return isWritten
     },
-    refund: (_lease, forced) => {
-      stored = { ...stored, spent: refund(stored.spent, forced) }
-      return stored.spent
+    markSuspect: (key, generation) => {
+      if (write(key, withSuspicion(kept(key), generation))) tell({ key, generation, suspect: true })
     },
-    publish: (_lease, token) => {
-      const newer = token.generation !== stored.token?.generation
-      stored = { ...stored, token, suspect: newer ? false : stored.suspect }
-      return true
+    release: (key, epoch, retry) => write(key, released(kept(key), epoch, retry)),
+    watch: (onNotice) => {
+      const watcher = (notice: Notice): void => onNotice(notice)
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
     },
-    markSuspect: (generation) => {
-      if (stored.token?.generation === generation) stored = { ...stored, suspect: true }
-    },
-    release: () => undefined,
-    watch: () => () => undefined,
-    close: () => undefined,
+    close: () => watchers.clear(),
   }
 }

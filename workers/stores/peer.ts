@@ -23,9 +23,8 @@ export function peer<T>(name: string, install: string, isIt: (module: unknown) =
 }
 
 /** In a bundle of CommonJS there is no `import.meta.url`: the thread's own file is then the place to look from. */
-function requireHere(): NodeJS.Require {
-  const here: string | undefined = import.meta.url
-  return createRequire(here ?? process.argv[1] ?? process.execPath)
+function requireHere({ url }: { readonly url?: string } = import.meta): NodeJS.Require {
+  return createRequire(url ?? process.argv[1] ?? process.execPath)
 }
 
 function isNotFound(error: unknown): boolean {

@@ -1,0 +1,53 @@
+import type { TokenThreadOptions } from '../../src/options.js'
+import { TokenThread } from '../../src/token-thread.js'
+import type { Limits } from '../../workers/schedule.js'
+import { cleanUp } from './cleanup.js'
+import { type KeepingLogger, keepingLogger } from './log.js'
+import { CLASSIC, ScriptedIssuer, STABLE } from './scripted-issuer.js'
+import { ACCOUNT } from './start.js'
+import { VirtualClock } from './virtual-clock.js'
+import { VirtualStore } from './virtual-store.js'
+import { VirtualSystem } from './virtual-system.js'
+
+export interface Node {
+  readonly tokens: TokenThread
+  readonly system: VirtualSystem
+  readonly logger: KeepingLogger
+}
+
+/** Several processes with one store and one issuer, on one virtual clock. */
+export class VirtualFleet {
+  readonly clock = new VirtualClock()
+  readonly store = new VirtualStore(this.clock)
+  readonly issuer: ScriptedIssuer
+  readonly #endpoint: 'stable' | 'classic'
+
+  constructor(
+    endpoint: 'stable' | 'classic' = 'classic',
+    limits: Limits = endpoint === 'classic' ? CLASSIC : STABLE,
+  ) {
+    this.#endpoint = endpoint
+    this.issuer = new ScriptedIssuer(limits, this.clock)
+  }
+
+  /** One more process, just started. */
+  node(options: TokenThreadOptions = {}, random = 0.5): Node {
+    const system = new VirtualSystem(() => this.issuer, this)
+    system.random = random
+    const logger = keepingLogger()
+    const store = { kind: 'file', path: '/where/nobody/looks' } as const
+    const endpoint = this.#endpoint
+    const tokens = new TokenThread({ ...ACCOUNT, endpoint, store, logger, ...options }, system.runtime)
+    cleanUp(() => tokens.close())
+    return { tokens, system, logger }
+  }
+
+  /** So many processes, each with the fleet's first token. */
+  async nodes(count: number, options: TokenThreadOptions = {}): Promise<[Node, ...Node[]]> {
+    const first = this.node(options)
+    await this.clock.advance(1_000)
+    const others = Array.from({ length: count - 1 }, (_, i) => this.node(options, (i + 1) / count))
+    await this.clock.advance(1_000)
+    return [first, ...others]
+  }
+}

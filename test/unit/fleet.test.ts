@@ -1,0 +1,397 @@
+import { describe, expect, it } from 'vitest'
+import { TokenThreadError } from '../../src/errors.js'
+import { failureOf, outcomeOf } from '../support/outcome.js'
+import { transient } from '../support/scripted-issuer.js'
+import { settle } from '../support/virtual-clock.js'
+import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+
+const SECOND = 1_000
+const MINUTE = 60_000
+const HOUR = 3_600_000
+
+const held = (nodes: readonly Node[]): (string | undefined)[] =>
+  nodes.map(({ tokens }) => tokens.current?.accessToken)
+
+describe('a fleet with one store', () => {
+  it('makes one fetch a rotation, and all have its token', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(5)
+    expect(held(nodes)).toEqual(Array(5).fill('token-1'))
+    for (let rotation = 2; rotation <= 8; rotation++) {
+      await fleet.clock.advance(2 * HOUR - 3 * MINUTE)
+      expect(held(nodes)).toEqual(Array(5).fill(`token-${rotation}`))
+    }
+    expect(fleet.issuer.calls).toHaveLength(8)
+    expect(fleet.issuer.mostInFlight).toBe(1)
+  })
+
+  it('costs each rotation a few store operations of whoever fetches and one of each other node', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(8)
+    const { store } = fleet
+    await fleet.clock.advance(2 * HOUR - 5 * MINUTE)
+    const before = { ...store.counts }
+    const polls = 7 * 2
+    while (fleet.issuer.calls.length < 2) await fleet.clock.advance(SECOND)
+    await fleet.clock.advance(SECOND)
+    expect(held(nodes)).toEqual(Array(8).fill('token-2'))
+    const { acquire, spend, publish, release, load } = store.counts
+    expect([
+      acquire - before.acquire,
+      spend - before.spend,
+      publish - before.publish,
+      release - before.release,
+    ]).toEqual([1, 1, 1, 1])
+    expect(load - before.load).toBeLessThanOrEqual(8 * 5 + polls)
+  })
+
+  it('hears of a newer token by the notice, and by the slow poll where that is lost', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(3)
+    const [first] = nodes
+    await fleet.clock.advance(HOUR)
+    await first.tokens.refresh()
+    await fleet.clock.advance(1)
+    expect(held(nodes)).toEqual(Array(3).fill('token-2'))
+    fleet.store.isMute = true
+    await fleet.clock.advance(HOUR)
+    await first.tokens.refresh()
+    await fleet.clock.advance(34 * SECOND)
+    expect(held(nodes)).toEqual(Array(3).fill('token-3'))
+    expect(fleet.issuer.calls).toHaveLength(3)
+  })
+
+  it('a restart costs no fetch, and its first token is there before the issuer is asked', async () => {
+    const fleet = new VirtualFleet()
+    const [first] = await fleet.nodes(1)
+    await first.tokens.close()
+    fleet.issuer.otherwise = transient()
+    await fleet.clock.advance(HOUR)
+    const again = fleet.node()
+    await settle()
+    expect(again.tokens.get()).toBe('token-1')
+    expect(fleet.issuer.calls).toHaveLength(1)
+    // Its refresh comes with all the others', before the expiry.
+    fleet.issuer.otherwise = () => fleet.issuer.grant()
+    await fleet.clock.advance(HOUR - 100 * SECOND)
+    expect(again.tokens.get()).toBe('token-2')
+  })
+
+  it('inside the margin the stored token serves at once, and one refresh follows', async () => {
+    const fleet = new VirtualFleet()
+    const [first] = await fleet.nodes(1)
+    await first.tokens.close()
+    await fleet.clock.advance(2 * HOUR - 60 * SECOND)
+    const again = fleet.node()
+    await settle()
+    expect([again.tokens.current?.accessToken, fleet.issuer.calls.length]).toEqual(['token-2', 2])
+  })
+
+  it('shows the fleet’s count of the day, and keeps it across restarts', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(3)
+    for (const { tokens } of nodes) {
+      await fleet.clock.advance(HOUR / 4)
+      await tokens.refresh()
+    }
+    await fleet.clock.advance(MINUTE)
+    expect(nodes.map(({ tokens }) => tokens.status().fetchesToday)).toEqual([4, 4, 4])
+    for (const { tokens } of nodes) await tokens.close()
+    const again = fleet.node()
+    await settle()
+    expect(again.tokens.status().fetchesToday).toBe(4)
+  })
+
+  it('keeps a tenth of the day’s fetches for the schedule, whoever asks on whichever node', async () => {
+    const fleet = new VirtualFleet('classic', { perDay: 10, dayOffset: 480, force: undefined })
+    const nodes = await fleet.nodes(2)
+    const outcomes: unknown[] = []
+    for (let i = 0; i < 12; i++) {
+      await fleet.clock.advance(2 * SECOND)
+      const { tokens } = nodes[i % 2] ?? nodes[0]
+      const outcome = outcomeOf(tokens.refresh())
+      await fleet.clock.advance(1)
+      outcomes.push(outcome.error instanceof TokenThreadError ? outcome.error.code : 'refreshed')
+    }
+    expect(outcomes).toEqual([
+      ...Array<string>(8).fill('refreshed'),
+      ...Array<string>(4).fill('ERR_FETCH_LIMIT'),
+    ])
+    expect(fleet.issuer.calls).toHaveLength(9)
+    const said = nodes.flatMap(({ logger }) =>
+      logger.lines.filter(({ message }) => message.includes('nearly spent')),
+    )
+    expect(said).toHaveLength(1)
+  })
+})
+
+describe('a rejected token', () => {
+  it('of all nodes is one normal call', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(4)
+    await fleet.clock.advance(HOUR)
+    const healed = nodes.map(({ tokens }) => outcomeOf(tokens.reject('token-1')))
+    await fleet.clock.advance(SECOND)
+    expect(healed.map(({ value }) => value?.accessToken)).toEqual(Array(4).fill('token-2'))
+    expect(fleet.issuer.calls).toHaveLength(2)
+  })
+
+  it('that comes back is one forced call of the fleet', async () => {
+    const fleet = new VirtualFleet('stable')
+    const nodes = await fleet.nodes(4)
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => fleet.issuer.same('token-1', HOUR))
+    const healed = nodes.map(({ tokens }) => outcomeOf(tokens.reject('token-1')))
+    await fleet.clock.advance(20 * SECOND)
+    expect(healed.map(({ value }) => value?.accessToken)).toEqual(Array(4).fill('token-2'))
+    expect(fleet.issuer.calls.map(({ forced }) => forced)).toEqual([false, false, true])
+  })
+
+  it('is replaced by another node where the one that heard of it dies', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(2)
+    const [first, second] = nodes
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => new Promise(() => undefined))
+    first.tokens.reject('token-1').catch(() => undefined)
+    await settle()
+    await first.system.kill()
+    first.system.stopAnswering()
+    await first.tokens.close()
+    await fleet.clock.advance(30 * SECOND)
+    expect(second?.tokens.get()).toBe('token-2')
+  })
+})
+
+describe('a process that was stopped', () => {
+  it('before its call is sent sends none: its lease is over', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(2)
+    const [first, second] = nodes
+    await fleet.clock.advance(HOUR)
+    const release = fleet.store.hold('spend')
+    const healed = outcomeOf(first.tokens.reject('token-1'))
+    await settle()
+    // Stopped here: time passes, none of its timers fires. Another node takes over.
+    fleet.clock.block(20 * SECOND)
+    fleet.issuer.otherwise = () => fleet.issuer.grant()
+    await second?.tokens.reject('token-1')
+    release()
+    await fleet.clock.advance(20 * SECOND)
+    expect(fleet.issuer.calls).toHaveLength(2)
+    expect([healed.value?.accessToken, ...held(nodes)]).toEqual(Array(3).fill('token-2'))
+  })
+
+  it.each(['classic', 'stable'] as const)(
+    'after its answer came publishes nothing; on %s what may be void by its call is replaced if need be',
+    async (endpoint) => {
+      const fleet = new VirtualFleet(endpoint)
+      const nodes = await fleet.nodes(3)
+      const [first, second] = nodes
+      await fleet.clock.advance(HOUR)
+      // Its answer is there, but it does not get to it.
+      let late = (): void => undefined
+      fleet.issuer.script.push(() => {
+        const answer = fleet.issuer.grant()
+        return new Promise((resolve) => (late = () => resolve(answer)))
+      })
+      const healed = outcomeOf(first.tokens.reject('token-1'))
+      await settle()
+      fleet.clock.block(14 * SECOND)
+      // Another node has taken over.
+      await second?.tokens.reject('token-1')
+      await fleet.clock.advance(1)
+      expect(held(nodes).slice(1)).toEqual(['token-3', 'token-3'])
+      late()
+      await fleet.clock.advance(20 * SECOND)
+      expect(healed.value?.accessToken).toBe('token-3')
+      const last = endpoint === 'classic' ? 'token-4' : 'token-3'
+      expect(held(nodes)).toEqual([last, last, last])
+      expect(fleet.issuer.mostInFlight).toBe(2)
+    },
+  )
+})
+
+describe('the store gone', () => {
+  it('refreshAlone: each refreshes at its due time, and one token is left when the store is back, also when it is empty', async () => {
+    const fleet = new VirtualFleet('stable')
+    const nodes = await fleet.nodes(4)
+    fleet.issuer.otherwise = () => fleet.issuer.same('token-2', 2 * HOUR)
+    fleet.store.isDown = true
+    await fleet.clock.advance(2 * HOUR - 90 * SECOND)
+    expect(held(nodes)).toEqual(Array(4).fill('token-2'))
+    const times = fleet.issuer.calls.slice(1).map(({ at }) => at)
+    expect(times).toHaveLength(4)
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(20 * SECOND)
+    expect(nodes.map(({ tokens }) => [tokens.status().store, tokens.status().servedFirst])).toEqual(
+      Array(4).fill(['down', 1]),
+    )
+    fleet.store.empty()
+    const before = fleet.store.operations
+    fleet.store.comeBack()
+    await fleet.clock.advance(30 * SECOND)
+    expect(new Set(nodes.map(({ tokens }) => tokens.status().generation)).size).toBe(1)
+    expect(nodes.map(({ tokens }) => tokens.status().store)).toEqual(Array(4).fill('up'))
+    expect(fleet.issuer.calls).toHaveLength(5)
+    expect(fleet.store.operations - before).toBeLessThan(40)
+    // It is the store's token now, and what was spent without it is counted there.
+    const late = fleet.node()
+    await settle()
+    expect(late.tokens.current?.accessToken).toBe('token-2')
+    await late.tokens.refresh().catch(() => undefined)
+    expect(late.tokens.status().fetchesToday).toBeGreaterThan(2)
+  })
+
+  it('wait: the token serves to its real expiry, then reads fail and say why; the store back, one fetch mends all', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(3)
+    fleet.store.isDown = true
+    await fleet.clock.advance(2 * HOUR - 5 * SECOND)
+    expect(held(nodes)).toEqual(Array(3).fill('token-1'))
+    await fleet.clock.advance(5 * SECOND)
+    for (const { tokens } of nodes) {
+      const failure = await failureOf(() => tokens.get())
+      expect(failure).toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', cause: { code: 'ERR_STORE' } })
+    }
+    expect(fleet.issuer.calls).toHaveLength(1)
+    fleet.store.comeBack()
+    await fleet.clock.advance(20 * SECOND)
+    expect(held(nodes)).toEqual(Array(3).fill('token-2'))
+    expect(fleet.issuer.calls).toHaveLength(2)
+    const [{ logger }] = nodes
+    const said = logger.lines.filter(({ message }) => message.includes('the store'))
+    // Once in ten minutes, and when it is over.
+    expect(said.map(({ level }) => level)).toEqual([...Array<string>(12).fill('warn'), 'info'])
+    expect(said[0]?.message).toContain(
+      'the virtual store is down; meanwhile the token serves until it expires',
+    )
+  })
+
+  it('in the middle of a fetch: its token is served first, and offered when the store is back', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(2)
+    const [first, second] = nodes
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => {
+      fleet.store.isDown = true
+      return fleet.issuer.grant()
+    })
+    await first.tokens.refresh()
+    expect([first.tokens.get(), second?.tokens.get()]).toEqual(['token-2', 'token-1'])
+    expect(first.tokens.status()).toMatchObject({ servedFirst: 1, store: 'down' })
+    fleet.store.comeBack()
+    await fleet.clock.advance(30 * SECOND)
+    expect(held(nodes)).toEqual(['token-2', 'token-2'])
+    expect(fleet.issuer.calls).toHaveLength(2)
+  })
+
+  it('older than what the nodes hold, it takes theirs, and counts on from what they know', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(3)
+    await fleet.clock.advance(HOUR)
+    await nodes[0].tokens.refresh()
+    await fleet.clock.advance(SECOND)
+    fleet.store.empty()
+    await fleet.clock.advance(MINUTE)
+    const late = fleet.node()
+    await settle()
+    expect(late.tokens.current?.accessToken).toBe('token-2')
+    await late.tokens.refresh()
+    await fleet.clock.advance(MINUTE)
+    expect(nodes.map(({ tokens }) => tokens.status().fetchesToday)).toEqual([3, 3, 3])
+  })
+
+  it('at the start: refreshAlone has a token all the same, wait says why there is none', async () => {
+    const fleet = new VirtualFleet('stable')
+    fleet.store.isDown = true
+    const alone = fleet.node()
+    const waiting = fleet.node({ onStoreDown: 'wait' })
+    await settle()
+    expect(alone.tokens.current?.accessToken).toBe('token-1')
+    expect(() => waiting.tokens.get()).toThrow('the virtual store is down')
+  })
+
+  it('a hanging store is one that is down', async () => {
+    const fleet = new VirtualFleet('stable')
+    const [first] = await fleet.nodes(1)
+    await fleet.clock.advance(HOUR)
+    fleet.store.hold('acquire')
+    const refreshed = outcomeOf(first.tokens.refresh())
+    await fleet.clock.advance(5 * SECOND)
+    expect(refreshed.value?.accessToken).toBe('token-2')
+  })
+})
+
+describe('failures of a fleet', () => {
+  it('back off together: a fleet asks an issuer that fails no more often than one process does', async () => {
+    const asked = async (count: number): Promise<number> => {
+      const fleet = new VirtualFleet('classic')
+      const nodes = await fleet.nodes(count)
+      fleet.issuer.otherwise = transient('ERR_BAD_ANSWER')
+      for (const { system } of nodes) system.random = 0.9
+      await fleet.clock.advance(2 * HOUR)
+      return fleet.issuer.calls.length
+    }
+    const alone = await asked(1)
+    expect(await asked(8)).toBeLessThanOrEqual(alone * 1.5 + 2)
+  })
+
+  it('do not hold up a node that gets through', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(3)
+    const [first] = nodes
+    await fleet.clock.advance(HOUR)
+    // One node has no way to the issuer; the token it heard being refused is replaced by another one.
+    fleet.issuer.script.push({ ...transient(), sent: false })
+    first.tokens.reject('token-1').catch(() => undefined)
+    await fleet.clock.advance(15 * SECOND)
+    expect(held(nodes)).toEqual(Array(3).fill('token-2'))
+  })
+})
+
+describe('somebody outside', () => {
+  const warnings = (nodes: readonly Node[]): string[] =>
+    nodes.flatMap(({ logger }) =>
+      logger.lines.filter(({ message }) => message.includes('another program')).map(({ message }) => message),
+    )
+
+  it('is seen by a token refused early, said once with the times, and counted', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(2)
+    const since = new Date(nodes[0].tokens.status().issuedAt ?? 0).toISOString()
+    await fleet.clock.advance(48 * MINUTE)
+    const left = Math.floor(((nodes[0].tokens.status().expiresAt ?? 0) - fleet.clock.now()) / MINUTE)
+    await nodes[0].tokens.reject('token-1')
+    await fleet.clock.advance(2 * MINUTE)
+    await nodes[0].tokens.reject('token-2')
+    expect(warnings(nodes)).toEqual([
+      expect.stringContaining(
+        `the token was refused 1 h ${left - 60} min before its expiry; no fetch of ours since ${since.slice(0, 16)}`,
+      ),
+    ])
+    expect(nodes[0].tokens.status().outsiders).toBe(2)
+  })
+
+  it('is nobody where a node of ours fetched since, or the token was about to end', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(2)
+    await fleet.clock.advance(2 * HOUR - 190 * SECOND)
+    await nodes[1]?.tokens.reject('token-1').catch(() => undefined)
+    await fleet.clock.advance(HOUR)
+    // A call that came to nothing, as far as is known here: the issuer may have taken it.
+    fleet.issuer.script.push(transient('ERR_TIMEOUT'))
+    await nodes[0].tokens.refresh().catch(() => undefined)
+    await fleet.clock.advance(10 * SECOND)
+    await nodes[1]?.tokens.reject(nodes[1].tokens.get())
+    expect(warnings(nodes)).toEqual([])
+  })
+
+  it('is seen by a token that came and was older than our call', async () => {
+    const fleet = new VirtualFleet('stable')
+    const nodes = await fleet.nodes(2)
+    fleet.issuer.script.push(() => fleet.issuer.same('of-another-program', 2 * HOUR - 90 * SECOND))
+    await fleet.clock.advance(2 * HOUR - 90 * SECOND)
+    expect(held(nodes)).toEqual(Array(2).fill('of-another-program'))
+    expect(warnings(nodes)).toEqual([expect.stringContaining('is one we never fetched: it was 1 min old')])
+  })
+})

@@ -1,0 +1,183 @@
+import { type Cancel, type Clock, type Instant, instantNow, later } from '../src/clock.js'
+import type { Failure } from '../src/errors.js'
+import type { Notice } from '../src/store.js'
+import type { Account } from './account.js'
+import { NOTHING_UNSTORED } from './account-state.js'
+import type { Journal } from './journal.js'
+import * as schedule from './schedule.js'
+import { type AccountStore, type Known, type Lease, StoreDown } from './stores/account-store.js'
+
+export interface FollowerParts {
+  readonly account: Account
+  readonly store: AccountStore
+  readonly clock: Clock
+  readonly random: () => number
+  readonly journal: Journal
+  readonly wake: () => void
+}
+
+/** What came of knocking at the store: a lease, another's, or that the store can't be used. */
+export type Knock = { readonly lease: Lease } | { readonly held: true } | { readonly down: Failure }
+
+/** Slow polls of many nodes are spread over this share of the time between them. */
+const POLL_JITTER = 0.2
+
+/**
+ * What one node and its store know of each other: when to read again (on a notice, after a reconnection, slowly by
+ * itself), and what the store does not have yet.
+ */
+export class Follower {
+  readonly #parts: FollowerParts
+  /** When the store is read again; undefined: never, nobody else writes it. */
+  readAt: Instant | undefined
+  /** Another node has the lease until then. */
+  knockAt: Instant | undefined
+  /** The token is suspect, or the store does not have it: this node's turn to see to that. */
+  healAt: Instant | undefined
+  offerAt: Instant | undefined
+  #failures = 0
+  /** The next newer token was fetched before a late call of ours, perhaps: it is suspect when it comes. */
+  #distrustsNext = false
+  #marking: Promise<void> = Promise.resolve()
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+  }
+
+  watch(): Cancel {
+    const { store, account } = this.#parts
+    return store.watch((notice: Notice | undefined) => {
+      if (notice && notice.generation < account.generation + (notice.suspect ? 0 : 1)) return
+      this.#readNow()
+    })
+  }
+
+  /** Looks into the store; what it says is taken over. It never throws. */
+  async read(): Promise<void> {
+    const { store } = this.#parts
+    try {
+      const known = await store.load()
+      this.#up()
+      this.took(known)
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  /** Takes the lease for `duration` ms, if it is free. */
+  async knock(duration: number): Promise<Knock> {
+    const { store, account } = this.#parts
+    this.knockAt = undefined
+    try {
+      await this.#marking
+      const answer = await store.acquire(duration, Math.max(account.state.epoch, account.generation))
+      this.#up()
+      if ('lease' in answer) {
+        this.took(answer.lease)
+        return answer
+      }
+      this.took(answer.known)
+      this.knockAt = answer.heldUntil
+      return { held: true }
+    } catch (error) {
+      return { down: this.failed(error) }
+    }
+  }
+
+  /** A record was read: what is newer is taken over, what is older is offered. True: there is a newer token. */
+  took(known: Known): boolean {
+    const { account, store, clock, random } = this.#parts
+    const isNewer = account.adopt(known)
+    if (isNewer && this.#distrustsNext) {
+      this.#distrustsNext = false
+      this.suspect(account.generation)
+    }
+    const left = account.left - account.margin
+    const isOpen = store.isShared && account.state.suspect && known.sinceRefused === 'no call'
+    this.healAt = isOpen ? (this.healAt ?? schedule.spreadOut(clock, account.margin, random)) : undefined
+    const isBehind = account.left > 0 && (known.token?.generation ?? 0) < account.generation
+    const lacks = isBehind || (store.isShared && account.state.unstored.calls > 0)
+    this.offerAt = lacks ? (this.offerAt ?? schedule.spreadOut(clock, left, random)) : undefined
+    return isNewer
+  }
+
+  /** Puts into the store what it lacks: a token that was got without it, calls that were made. */
+  async offer(lease: Lease): Promise<void> {
+    const { account, store } = this.#parts
+    const { token, expires, spent } = account.state
+    if (this.offerAt === undefined) return
+    this.offerAt = undefined
+    try {
+      if (await store.spend(lease, spent)) account.set({ unstored: NOTHING_UNSTORED })
+      if (token && expires && token.generation > (lease.token?.generation ?? 0))
+        await store.publish(lease, { ...token, expires })
+    } catch (error) {
+      this.failed(error)
+    }
+  }
+
+  /** An API refused the token of this generation, or may do so. All nodes hear of it. */
+  suspect(generation: number): void {
+    const { account, store, clock } = this.#parts
+    if (generation !== account.generation) return
+    if (store.isShared) this.healAt = instantNow(clock)
+    if (account.state.suspect) return
+    account.tell('none', { suspect: true })
+    this.#marking = store.markSuspect(generation).catch((error: unknown) => {
+      this.failed(error)
+    })
+  }
+
+  /**
+   * A call of ours went out under a lease that is no longer ours, on an endpoint where a fetch makes the others' token
+   * void: whichever token the fleet has now, or is just getting, may be void.
+   */
+  async lateCall(lease: Lease): Promise<void> {
+    const { account } = this.#parts
+    await this.read()
+    this.#distrustsNext = account.state.epoch > lease.epoch && account.generation < account.state.epoch
+    this.suspect(account.generation)
+  }
+
+  /** Resolves when the store has heard of what was said to it. */
+  settled(): Promise<void> {
+    return this.#marking
+  }
+
+  /** The store can't be used. */
+  failed(error: unknown): Failure {
+    if (!(error instanceof StoreDown)) throw error
+    const { account, clock, random, journal } = this.#parts
+    const { onStoreDown, retry } = account.config
+    this.#failures += 1
+    journal.storeDown(
+      error.failure,
+      onStoreDown === 'refreshAlone'
+        ? 'meanwhile this process refreshes by itself'
+        : 'meanwhile the token serves until it expires, and is not refreshed',
+    )
+    if (!account.state.isStoreDown) account.tell('none', { isStoreDown: true })
+    this.readAt = later(instantNow(clock), schedule.backoff(this.#failures, retry, random))
+    // When it can be read again, that says whether it still lacks our token.
+    this.offerAt = undefined
+    return error.failure
+  }
+
+  #up(): void {
+    const { account, store, clock, random, journal } = this.#parts
+    this.#failures = 0
+    const every = store.pollEvery * (1 + POLL_JITTER * (random() - 0.5))
+    this.readAt = store.isShared ? later(instantNow(clock), every) : undefined
+    if (!account.state.isStoreDown) return
+    journal.storeUp()
+    // What waited for the store alone is due, not for all nodes at once.
+    const isDue = account.state.wait?.why === 'store'
+    const due = schedule.spreadOut(clock, account.left, random)
+    account.tell('none', { isStoreDown: false, ...(isDue && { wait: undefined, due }) })
+  }
+
+  #readNow(): void {
+    this.readAt = instantNow(this.#parts.clock)
+    this.#parts.wake()
+  }
+}

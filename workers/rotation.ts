@@ -1,0 +1,278 @@
+import { type Clock, type Instant, instantNow, later, reached } from '../src/clock.js'
+import type { Failure } from '../src/errors.js'
+import type { Account } from './account.js'
+import {
+  afterGrant,
+  afterRefusal,
+  counted,
+  grantedToken,
+  notOver,
+  uncounted,
+  waitingForStore,
+} from './account-state.js'
+import type { Demands, Refresh } from './demands.js'
+import { fetchLimit, tokenRefused } from './failures.js'
+import type { Follower } from './follower.js'
+import type { Issuer } from './issuer.js'
+import type { Journal } from './journal.js'
+import { earlyRefusal, renewedByOthers } from './outsiders.js'
+import type { Call, Planner } from './planner.js'
+import type { Answer, Grant, Refusal } from './providers/provider.js'
+import * as schedule from './schedule.js'
+import type { AccountStore, KnownToken, Lease } from './stores/account-store.js'
+
+export interface RotationParts {
+  readonly account: Account
+  readonly issuer: Issuer
+  readonly store: AccountStore
+  readonly follower: Follower
+  readonly planner: Planner
+  readonly demands: Demands
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly random: () => number
+  readonly closing: AbortSignal
+}
+
+/** One call as it is made: under a lease, or alone while the store is down. */
+interface Attempt {
+  readonly call: Call
+  readonly lease: Lease | undefined
+  readonly refreshes: readonly Refresh[]
+  /** The day's count without this call. */
+  readonly spentBefore: ReturnType<typeof schedule.spend>
+  readonly began: Instant
+}
+
+/** Nothing was sent: the lease is another's by now, or the store went and nobody may refresh without it. */
+type NotSent = { readonly notSent: 'lost' } | { readonly notSent: 'down'; readonly failure: Failure }
+
+/** One rotation: take the lease, read again, count, fetch, publish. */
+export class Rotation {
+  readonly #parts: RotationParts
+  /** The day, by its end, of which was said that it is nearly spent. */
+  #warnedForDay: number | undefined
+
+  constructor(parts: RotationParts) {
+    this.#parts = parts
+  }
+
+  async run(planned: Call): Promise<void> {
+    const { account, store, follower, planner, demands, clock, closing } = this.#parts
+    const { lease: duration, call: longest } = schedule.leaseFor(account.config.timeout, account.margin)
+    const knock = await follower.knock(duration)
+    if ('held' in knock) return
+    if ('down' in knock && (planned.offer || !this.#mayGoAlone(knock.down)))
+      return planned.offer ? undefined : this.#waitForStore(knock.down, demands.takeRefreshes())
+    const lease = 'lease' in knock ? knock.lease : undefined
+    if (lease) await follower.offer(lease)
+    // Another node's call has just brought the refused token again: no second one is needed to know.
+    if (store.isShared && lease?.sinceRefused === 'the same again, just now' && account.state.suspect)
+      demands.forceNext = demands.rejected && account.limits.force !== undefined
+    // Read again, plan again: perhaps another node was faster.
+    const call = lease ? planner.plan(account.state, follower) : planned
+    if (!reached(call.at, clock) || call.offer) {
+      await this.#release(lease)
+      return
+    }
+    const attempt: Attempt = {
+      call,
+      lease,
+      refreshes: demands.takeRefreshes(),
+      spentBefore: account.state.spent,
+      began: instantNow(clock),
+    }
+    const answer = this.#overBudget(call) ?? (await this.#fetch(attempt, longest))
+    if ('notSent' in answer) return this.#notSent(attempt, answer)
+    const read = notOver(answer, attempt.began, clock)
+    if (read.granted) return this.#granted(attempt, read)
+    if (closing.aborted) return this.#leave(attempt, read)
+    return this.#refused(attempt, read)
+  }
+
+  /** Of an account that never had a token, a store that is set up wrongly is said at once. */
+  #mayGoAlone({ retryable }: Failure): boolean {
+    const { account } = this.#parts
+    return account.config.onStoreDown === 'refreshAlone' && (retryable || account.state.token !== undefined)
+  }
+
+  #overBudget({ asker }: Call): Refusal | undefined {
+    const { account, clock } = this.#parts
+    const opens = schedule.budgetOpensAt(account.state.spent, asker, clock, account.limits)
+    return (
+      opens && {
+        granted: false,
+        failure: fetchLimit(account.config.id, opens, undefined),
+        wait: { why: 'limit', ms: 'day' },
+      }
+    )
+  }
+
+  async #fetch({ call, lease, spentBefore }: Attempt, longest: number): Promise<Answer | NotSent> {
+    const { account, clock, issuer, journal, closing } = this.#parts
+    const { forced } = call
+    const { limits } = account
+    // Counted, and said so, before it is sent: a node that dies now must not have fetched for nothing.
+    const spent = schedule.spend(spentBefore, forced, clock, limits)
+    const told = lease ? await this.#spend(lease, spent) : 'untold'
+    if (typeof told === 'object') return told
+    account.tell('none', { ...counted(account.state, spent, forced, told), inFlight: true })
+    if (schedule.nearsLimit(spentBefore, spent, limits) && this.#warnedForDay !== spent.dayEnds) {
+      this.#warnedForDay = spent.dayEnds
+      journal.nearsLimit(spent, limits.perDay)
+    }
+    const timeout = lease ? Math.min(longest, lease.ends.mono - clock.monotonic()) : longest
+    // A process that was stopped meanwhile finds its lease over.
+    if (lease && (timeout <= 0 || reached(lease.ends, clock))) {
+      account.set(uncounted(account.state, forced))
+      return { notSent: 'lost' }
+    }
+    return issuer.fetch({ forced, timeout }, closing)
+  }
+
+  async #spend(lease: Lease, spent: Attempt['spentBefore']): Promise<'told' | 'untold' | NotSent> {
+    const { store, follower } = this.#parts
+    try {
+      return (await store.spend(lease, spent)) ? 'told' : { notSent: 'lost' }
+    } catch (error) {
+      const failure = follower.failed(error)
+      return this.#mayGoAlone(failure) ? 'untold' : { notSent: 'down', failure }
+    }
+  }
+
+  async #notSent({ lease, refreshes }: Attempt, why: NotSent): Promise<void> {
+    const { account, demands, follower } = this.#parts
+    account.set({ inFlight: false })
+    if (why.notSent === 'down') return this.#waitForStore(why.failure, refreshes)
+    for (const refresh of refreshes) demands.addRefresh(refresh)
+    await this.#release(lease)
+    await follower.read()
+  }
+
+  async #granted(attempt: Attempt, grant: Grant): Promise<void> {
+    const { account, clock, random, journal, follower, demands, issuer, planner } = this.#parts
+    const { call, lease, refreshes, began } = attempt
+    const before = account.state
+    const generation = lease?.epoch ?? Math.max(account.generation + 1, Math.floor(began.wall))
+    const token = grantedToken(grant, began, before.token, generation)
+    const isNew = token.generation !== before.token?.generation
+    const published = lease ? await this.#publish(lease, token) : 'down'
+    if (published === 'refused') {
+      // The lease was lost meanwhile: what the store holds now counts, and what was asked for is asked again.
+      for (const refresh of refreshes) demands.addRefresh(refresh)
+      account.set({ inFlight: false })
+      return lease && issuer.retires ? follower.lateCall(lease) : follower.read()
+    }
+    follower.healAt = undefined
+    const servedFirst = before.servedFirst + (published === 'down' && isNew ? 1 : 0)
+    const after = afterGrant(account.state, token, grant.life, account.config, clock, random)
+    const outsiders = before.outsiders + (isNew && this.#seesOutsiders(attempt, before, grant) ? 1 : 0)
+    account.tell(isNew ? 'token' : 'none', {
+      ...after,
+      tokenEpoch: lease && published === 'published' ? lease.epoch : before.tokenEpoch,
+      servedFirst,
+      outsiders,
+    })
+    if (isNew) journal.refreshed(token, after.due, before.failures)
+    else if (demands.rejected) this.#sameAgain()
+    // An issuer whose forced call brings the old token was forced by somebody else a moment ago.
+    const forcedInVain = !isNew && call.forced ? planner.forcedFrom(account.state, 1) : undefined
+    demands.answer(refreshes, forcedInVain && fetchLimit(account.config.id, forcedInVain, undefined))
+    await this.#release(lease)
+  }
+
+  async #publish(lease: Lease, token: KnownToken): Promise<'published' | 'refused' | 'down'> {
+    const { store, follower } = this.#parts
+    try {
+      return (await store.publish(lease, token)) ? 'published' : 'refused'
+    } catch (error) {
+      // Its fetch was under way when the store went: it is served first, and offered when the store is back.
+      follower.failed(error)
+      return 'down'
+    }
+  }
+
+  #seesOutsiders({ call, spentBefore, began }: Attempt, before: Account['state'], { life }: Grant): boolean {
+    const { account, store, issuer, journal, demands } = this.#parts
+    const seen = {
+      before,
+      spent: spentBefore,
+      began,
+      life,
+      margin: account.margin,
+      forced: call.forced,
+      wasRefused: demands.rejected,
+      retires: issuer.retires,
+    }
+    // Processes that share no store are each other's outsiders where all get the same token: that is no trouble.
+    const what = earlyRefusal(seen) ?? (store.isShared ? renewedByOthers(seen) : undefined)
+    if (what !== undefined) journal.outsider(what)
+    return what !== undefined
+  }
+
+  /** The refused token itself came back: only a forced call can replace it, as soon as the limits allow one. */
+  #sameAgain(): void {
+    const { account, demands } = this.#parts
+    if (account.limits.force) demands.forceNext = true
+    else demands.judgeRejects(() => tokenRefused(account.config.id, undefined, undefined))
+  }
+
+  async #refused({ call, lease, refreshes }: Attempt, refusal: Refusal): Promise<void> {
+    const { account, clock, random, journal, demands, store, issuer, follower } = this.#parts
+    const { inFlight } = account.state
+    const wasSent = inFlight && refusal.sent !== false
+    if (inFlight && !wasSent) account.set(uncounted(account.state, call.forced))
+    const live = account.left > 0
+    const before = account.state
+    const after = afterRefusal(before, refusal, account.config, account.limits, clock, random)
+    const ofTheDay = refusal.wait.why === 'limit' && refusal.wait.ms === 'day'
+    // The day's limit of forced calls says nothing about normal ones: the schedule stays as it was.
+    const keeps = { due: before.due, wait: before.wait, failures: before.failures, forceOpensAt: after.due }
+    account.tell('failure', call.forced && ofTheDay ? { ...after, ...keeps } : after)
+    const failure = after.lastFailure?.failure ?? refusal.failure
+    journal.failed(failure, account.state.due, live)
+    demands.answer(
+      refreshes,
+      refusal.wait.why === 'limit' ? fetchLimit(account.config.id, after.due, failure) : failure,
+    )
+    // Of what the issuer said all nodes are told; what only this one met (no way there, an operator's error) is its own.
+    const isEverybodys = store.isShared && wasSent && refusal.wait.why !== 'operator' && !ofTheDay
+    const isOurs = await this.#release(lease, isEverybodys)
+    if (lease && isOurs === false && wasSent && issuer.retires) await follower.lateCall(lease)
+  }
+
+  /** The loop ends within a call: others need not wait for the lease, and must know where the call may have arrived. */
+  async #leave({ lease }: Attempt, { sent }: Refusal): Promise<void> {
+    const { account, issuer, follower } = this.#parts
+    if (lease && issuer.retires && sent !== false) {
+      follower.suspect(account.generation)
+      await follower.settled()
+    }
+    await this.#release(lease)
+  }
+
+  #waitForStore(failure: Failure, refreshes: readonly Refresh[]): void {
+    const { account, clock, random, demands } = this.#parts
+    account.tell('failure', waitingForStore(account.state, failure, account.config, clock, random))
+    demands.answer(refreshes, failure)
+  }
+
+  /** Whether the lease was still ours; undefined: there was none, or nobody knows. */
+  async #release(lease: Lease | undefined, tellsFailure = false): Promise<boolean | undefined> {
+    const { account, store, follower } = this.#parts
+    if (!lease) return undefined
+    const { wait, failures } = account.state
+    try {
+      const isOurs = await store.release(
+        lease,
+        tellsFailure && wait ? { until: wait.until, failures } : undefined,
+      )
+      // Others come first: this node may be the only one that does not get through.
+      if (tellsFailure && wait) account.set({ due: later(wait.until, account.config.retry.minDelay) })
+      return isOurs
+    } catch (error) {
+      follower.failed(error)
+      return undefined
+    }
+  }
+}

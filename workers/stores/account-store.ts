@@ -1,0 +1,230 @@
+import type { Cancel, Clock, Instant } from '../../src/clock.js'
+import { instantNow, later } from '../../src/clock.js'
+import { type Failure, messageOf, withoutSecrets } from '../../src/errors.js'
+import type { Spent } from '../../src/protocol.js'
+import type { Awaitable, Notice, Store, Stored, StoredSpent } from '../../src/store.js'
+import type { TokenData } from '../../src/token.js'
+import { StoreOperatorError } from './store-error.js'
+
+/** A record on this node's clocks. */
+export interface Known {
+  readonly token: PublishedToken | undefined
+  readonly suspect: boolean
+  /** Of a suspect token: whether a call made after it was refused brought it again, and only a forced one can replace it. */
+  readonly sinceRefused: 'no call' | 'the same again' | 'the same again, just now'
+  readonly spent: Spent
+  readonly retry: { readonly until: Instant; readonly failures: number } | undefined
+  /** Of the latest lease, whoever had it. */
+  readonly epoch: number
+  /** ms by which the store's clock is ahead of ours. */
+  readonly skew: number
+}
+
+export interface KnownToken extends TokenData {
+  readonly expires: Instant
+}
+
+export interface PublishedToken extends KnownToken {
+  /** Under which it was last published. */
+  readonly epoch: number
+}
+
+export interface Lease extends Known {
+  /** It has ended when one of our clocks says so, a little before the store's does. */
+  readonly ends: Instant
+  /** The store's clock, and ours when it had been read. */
+  readonly now: number
+  readonly readAt: Instant
+}
+
+export type Answer = { readonly lease: Lease } | { readonly heldUntil: Instant; readonly known: Known }
+
+/** The store can't be used now, or until an operator mends it. */
+export class StoreDown extends Error {
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
+export interface AccountStoreParts {
+  readonly store: Store
+  readonly key: string
+  /** The account's id, for messages. */
+  readonly account: string
+  readonly clock: Clock
+  /** ms that one operation may take. */
+  readonly patience: number
+  /** ms for which a call's outcome tells of a token that was refused before. */
+  readonly recent: number
+  /** What a message must not show. */
+  readonly secrets: readonly string[]
+  /** Whether others read and write it too. */
+  readonly isShared: boolean
+}
+
+/** ms; clocks nearer than this are taken for one: what is measured is a network's delay. */
+const SAME_CLOCK = 2_000
+const DEFAULT_POLL = 30_000
+
+/**
+ * One account's record in a store: on our clocks, and with a bound on the time that each operation takes. What can't
+ * be done is a `StoreDown`.
+ */
+export class AccountStore {
+  readonly #parts: AccountStoreParts
+
+  constructor(parts: AccountStoreParts) {
+    this.#parts = parts
+  }
+
+  get isShared(): boolean {
+    return this.#parts.isShared
+  }
+
+  /** ms */
+  get pollEvery(): number {
+    return this.#parts.store.pollEvery ?? DEFAULT_POLL
+  }
+
+  async load(): Promise<Known> {
+    const { store, key, clock } = this.#parts
+    const asked = instantNow(clock)
+    return this.#known(await this.#do(() => store.load(key)), asked)
+  }
+
+  async acquire(duration: number, known: number): Promise<Answer> {
+    const { store, key, clock } = this.#parts
+    const asked = instantNow(clock)
+    const wanted = { duration: Math.ceil(duration), known }
+    const answer = await this.#do(() => store.acquire(key, wanted))
+    const record = this.#known(answer.stored, asked)
+    if (!answer.granted) return { heldUntil: later(instantNow(clock), answer.heldFor), known: record }
+    const ends = later(asked, duration)
+    return { lease: { ...record, ends, now: answer.stored.now, readAt: instantNow(clock) } }
+  }
+
+  spend(lease: Lease, spent: Spent): Promise<boolean> {
+    const { store, key } = this.#parts
+    const at = (instant: Instant | undefined): number | undefined =>
+      instant && Math.round(this.#onStoreClock(instant, lease))
+    const stored: StoredSpent = {
+      dayEnds: Math.round(spent.dayEnds + lease.skew),
+      calls: spent.calls,
+      forced: spent.forced,
+      lastCall: at(spent.lastCall),
+      lastForced: at(spent.lastForced),
+    }
+    return this.#do(() => store.spend(key, lease.epoch, stored))
+  }
+
+  publish(
+    lease: Lease,
+    { accessToken, issuedAt, expiresAt, generation, expires }: KnownToken,
+  ): Promise<boolean> {
+    const { store, key } = this.#parts
+    const storedExpiry = Math.floor(this.#onStoreClock(expires, lease))
+    const token = {
+      accessToken,
+      issuedAt: Math.round(storedExpiry - (expiresAt - issuedAt)),
+      expiresAt: storedExpiry,
+      generation,
+    }
+    return this.#do(() => store.publish(key, lease.epoch, token))
+  }
+
+  markSuspect(generation: number): Promise<void> {
+    const { store, key } = this.#parts
+    return this.#do(() => store.markSuspect(key, generation))
+  }
+
+  release(lease: Lease, retry?: { readonly until: Instant; readonly failures: number }): Promise<boolean> {
+    const { store, key } = this.#parts
+    const stored = retry && {
+      at: Math.round(this.#onStoreClock(retry.until, lease)),
+      failures: retry.failures,
+    }
+    return this.#do(() => store.release(key, lease.epoch, stored))
+  }
+
+  /** Calls back with the notices of this account, and with undefined where any may have been lost. */
+  watch(onNotice: (notice: Notice | undefined) => void): Cancel {
+    const { store, key } = this.#parts
+    return store.watch((notice) => {
+      if (!notice || notice.key === key) onNotice(notice)
+    })
+  }
+
+  /** What is read is a little older than it looks, never younger: it ends early rather than late. */
+  #known({ now, epoch, token, suspectSince, spent, retry }: Stored, asked: Instant): Known {
+    const { clock, recent } = this.#parts
+    const here = (at: number): Instant => later(asked, at - now)
+    const expires = token && here(token.expiresAt)
+    const ahead = now - clock.now()
+    const skew = Math.abs(ahead) < SAME_CLOCK ? 0 : ahead
+    return {
+      token: token &&
+        expires && {
+          accessToken: token.accessToken,
+          issuedAt: expires.wall - (token.expiresAt - token.issuedAt),
+          expiresAt: expires.wall,
+          generation: token.generation,
+          epoch: token.epoch,
+          expires,
+        },
+      suspect: suspectSince !== undefined,
+      sinceRefused: sinceRefused(token?.epoch ?? 0, suspectSince ?? 0, now - recent),
+      spent: {
+        dayEnds: spent.dayEnds - skew,
+        calls: spent.calls,
+        forced: spent.forced,
+        lastCall: spent.lastCall === undefined ? undefined : here(spent.lastCall),
+        lastForced: spent.lastForced === undefined ? undefined : here(spent.lastForced),
+      },
+      retry: retry && { until: here(retry.at), failures: retry.failures },
+      epoch,
+      skew,
+    }
+  }
+
+  /** A moment on the store's clock, rather too early than too late. */
+  #onStoreClock(instant: Instant, { now, readAt }: Lease): number {
+    const here = instantNow(this.#parts.clock)
+    const left = Math.min(instant.wall - here.wall, instant.mono - here.mono)
+    return now + (here.mono - readAt.mono) + left
+  }
+
+  async #do<T>(operation: () => Awaitable<T>): Promise<T> {
+    try {
+      return await within(operation(), this.#parts)
+    } catch (error) {
+      const { account, secrets } = this.#parts
+      const said = withoutSecrets(messageOf(error), secrets)
+      throw new StoreDown({
+        code: 'ERR_STORE',
+        message: `account ${account}: the store failed: ${said}`,
+        retryable: !(error instanceof StoreOperatorError),
+        account,
+      })
+    }
+  }
+}
+
+/** An epoch is about the store's clock at the time when its lease was granted. */
+function sinceRefused(tokenEpoch: number, suspectSince: number, recently: number): Known['sinceRefused'] {
+  if (tokenEpoch <= suspectSince) return 'no call'
+  return tokenEpoch > recently ? 'the same again, just now' : 'the same again'
+}
+
+/** What comes later than that is nobody's: an epoch makes a late write harmless. */
+function within<T>(outcome: Awaitable<T>, { clock, patience }: AccountStoreParts): Awaitable<T> {
+  if (!(outcome instanceof Promise)) return outcome
+  return new Promise((resolve, reject) => {
+    const cancel = clock.timer(patience, () =>
+      reject(new Error(`no answer within ${Math.round(patience)} ms`)),
+    )
+    outcome.then(resolve, reject).finally(cancel)
+  })
+}
