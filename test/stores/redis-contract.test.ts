@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { systemClock } from '../../src/clock.js'
-import type { Store } from '../../src/store.js'
 import { storeContract } from '../../testing/index.js'
-import { redisStore } from '../../workers/stores/redis/store.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import {
   certificate,
+  openRedis,
   redisCluster,
+  type RedisPlace,
   redisServer,
   type RedisServer,
   redisWithSentinels,
@@ -17,25 +16,9 @@ import { describeWith } from '../support/servers.js'
 
 /** The contract, on each way in which Redis is run. */
 
-interface Way {
-  readonly urls: readonly string[]
-  readonly cluster?: boolean
-  readonly sentinel?: string
-}
-
-function open({ urls, cluster = false, sentinel }: Way): Store {
-  const warn = (message: string): void => {
-    throw new Error(message)
-  }
-  return redisStore(
-    { kind: 'redis', urls, cluster, sentinel, encryptionKeys: [] },
-    { clock: systemClock, warn },
-  )
-}
-
 const SET_UP = 60_000
 
-function contractOn(set: () => Promise<Way & { remove: () => unknown }>): void {
+function contractOn(set: () => Promise<RedisPlace & { remove: () => unknown }>): void {
   let made: Awaited<ReturnType<typeof set>> | undefined
   beforeAll(async () => {
     made = await set()
@@ -45,7 +28,7 @@ function contractOn(set: () => Promise<Way & { remove: () => unknown }>): void {
     test(name, () =>
       run(() => {
         if (!made) throw new Error('nothing was set up')
-        return open(made)
+        return openRedis(made)
       }),
     )
   }
@@ -155,7 +138,7 @@ describeWith('redis-program', 'one server with TLS', () => {
 
   test('a certificate that is not trusted is for an operator to mend', async () => {
     if (!server) throw new Error('nothing was set up')
-    const store = open({ urls: [server.url] })
+    const store = openRedis({ urls: [server.url] })
     await expect(store.load('any')).rejects.toThrow(/NODE_EXTRA_CA_CERTS/)
     await expect(store.load('any')).rejects.toBeInstanceOf(StoreOperatorError)
     await store.close()

@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { systemClock } from '../../src/clock.js'
+import type { Store } from '../../src/store.js'
+import { redisStore, type RedisStoreParts } from '../../workers/stores/redis/store.js'
+import { cleanUp } from './cleanup.js'
 import { programOf } from './servers.js'
 
 /**
@@ -16,7 +20,7 @@ export interface RedisServer {
   /** `redis://127.0.0.1:port`, or `rediss://` with TLS. */
   readonly url: string
   /** Sends one command by redis-cli; the reply as text. */
-  cli(...args: readonly string[]): Promise<string>
+  readonly cli: (...args: readonly string[]) => Promise<string>
   /** After `stop` or `kill`, on the same port, with what was written before: every write is on disk. */
   start(): Promise<void>
   /** In good order: connections are closed. */
@@ -34,12 +38,20 @@ export interface RedisServerOptions {
   /** With a certificate by a CA of its own. */
   readonly tls?: Certificate
   readonly isSentinel?: boolean
+  /** Of the default user. Default: none. */
+  readonly password?: string
 }
+
+/** None outlives the test's process. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 export async function redisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'token-thread-redis-'))
   const port = await freePort()
-  const { config = [], tls, isSentinel = false } = options
+  const { config = [], tls, isSentinel = false, password } = options
   const file = join(folder, 'redis.conf')
   const ports = tls
     ? [
@@ -50,9 +62,17 @@ export async function redisServer(options: RedisServerOptions = {}): Promise<Red
         'tls-auth-clients no',
       ]
     : [`port ${port}`]
+  const access = password === undefined ? [] : [`requirepass ${password}`, `masterauth ${password}`]
   const disk = isSentinel ? [] : ['save ""', 'appendonly yes', 'appendfsync always']
-  writeFileSync(file, [...ports, 'bind 127.0.0.1', `dir ${folder}`, ...disk, ...config, ''].join('\n'))
-  const cliArgs = ['-p', String(port), ...(tls ? ['--tls', '--cacert', tls.ca] : [])]
+  writeFileSync(
+    file,
+    [...ports, 'bind 127.0.0.1', `dir ${folder}`, ...disk, ...access, ...config, ''].join('\n'),
+  )
+  const cliArgs = [
+    ...['-p', String(port)],
+    ...(tls ? ['--tls', '--cacert', tls.ca] : []),
+    ...(password === undefined ? [] : ['-a', password, '--no-auth-warning']),
+  ]
   let child: ChildProcess | undefined
 
   const cli = async (...args: readonly string[]): Promise<string> => {
@@ -83,7 +103,8 @@ export async function redisServer(options: RedisServerOptions = {}): Promise<Red
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       child = started
-      process.once('exit', () => started.kill('SIGKILL'))
+      running.add(started)
+      started.once('exit', () => running.delete(started))
       for (const stream of [started.stdout, started.stderr])
         stream.on('data', (data) => log.push(String(data)))
       await until(async () => {
@@ -104,6 +125,28 @@ export async function redisServer(options: RedisServerOptions = {}): Promise<Red
   return server
 }
 
+export interface RedisPlace {
+  readonly urls: readonly string[]
+  readonly cluster?: boolean
+  readonly sentinel?: string
+}
+
+/** A store there, closed after the test. A warning fails the test that does not expect it. */
+export function openRedis(
+  { urls, cluster = false, sentinel }: RedisPlace,
+  parts: Partial<RedisStoreParts> = {},
+): Store {
+  const warn = (message: string): void => {
+    throw new Error(message)
+  }
+  const store = redisStore(
+    { kind: 'redis', urls, cluster, sentinel, encryptionKeys: [] },
+    { clock: systemClock, warn, ...parts },
+  )
+  cleanUp(() => store.close())
+  return store
+}
+
 // ------------------------------------------------------------------------------------------------------ Sentinel
 
 export interface RedisWithSentinels {
@@ -120,7 +163,7 @@ export interface RedisWithSentinels {
 }
 
 /** A master, a replica that has all of it, and three Sentinels that replace a master dead for half a second. */
-export async function redisWithSentinels(config: readonly string[] = []): Promise<RedisWithSentinels> {
+export async function redisWithSentinels(password?: string): Promise<RedisWithSentinels> {
   const made: RedisServer[] = []
   const make = async (options: RedisServerOptions): Promise<RedisServer> => {
     const server = await redisServer(options)
@@ -132,12 +175,14 @@ export async function redisWithSentinels(config: readonly string[] = []): Promis
     await Promise.all(made.map((server) => server.remove()))
   }
   try {
-    const master = await make({ config })
-    const replica = await make({ config: [...config, `replicaof 127.0.0.1 ${master.port}`] })
+    const access = password === undefined ? {} : { password }
+    const master = await make(access)
+    const replica = await make({ ...access, config: [`replicaof 127.0.0.1 ${master.port}`] })
     const monitor = [
       `sentinel monitor ${name} 127.0.0.1 ${master.port} 2`,
       `sentinel down-after-milliseconds ${name} 500`,
       `sentinel failover-timeout ${name} 3000`,
+      ...(password === undefined ? [] : [`sentinel auth-pass ${name} ${password}`]),
     ]
     const sentinels = await Promise.all([1, 2, 3].map(() => make({ isSentinel: true, config: monitor })))
     const knows = async (sentinel: RedisServer, field: string, count: string): Promise<boolean> => {
@@ -290,36 +335,36 @@ export interface Wire {
 
 export async function wireTo(port: number): Promise<Wire> {
   let state: 'whole' | 'silent' | 'cut' = 'whole'
-  const sockets = new Set<Socket>()
+  const pairs = new Set<{ readonly sockets: readonly [Socket, Socket]; isSilent: boolean }>()
   const server: Server = createServer((client) => {
+    if (state === 'cut') return client.destroy()
     const upstream = connect(port, '127.0.0.1')
+    const pair = { sockets: [client, upstream] as const, isSilent: state === 'silent' }
+    pairs.add(pair)
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
-      sockets.add(from)
-      let isDead = false
-      from.on('data', (data) => {
-        isDead ||= state === 'silent'
-        if (!isDead) to.write(data)
-      })
+      from.on('data', (data) => pair.isSilent || to.write(data))
       from.on('error', () => to.destroy())
       from.on('close', () => {
-        sockets.delete(from)
+        pairs.delete(pair)
         to.destroy()
       })
     }
-    if (state === 'cut') client.destroy()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('not listening')
   const tearDown = (): void => {
-    for (const socket of sockets) socket.destroy()
+    for (const { sockets } of pairs) for (const socket of sockets) socket.destroy()
   }
   return {
     url: `redis://127.0.0.1:${address.port}`,
-    silence: () => (state = 'silent'),
+    silence: () => {
+      state = 'silent'
+      for (const pair of pairs) pair.isSilent = true
+    },
     cut: () => {
       state = 'cut'
       tearDown()
