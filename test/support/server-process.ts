@@ -10,7 +10,10 @@ export interface OwnServer {
   readonly url: string
   readonly port: number
   readonly folder: string
-  /** Starts it again after `stop` or `kill`, with the same data on the same port. Resolves when it answers. */
+  /**
+   * Starts it again after `stop` or `kill`, with the same data on the same port; one that runs goes on. Resolves when it
+   * answers.
+   */
   start(): Promise<void>
   /** In order: it takes leave of its clients. */
   stop(): Promise<void>
@@ -56,6 +59,8 @@ export async function serverProcess(options: ServerOptions): Promise<OwnServer> 
     port,
     folder,
     start: async () => {
+      server.resume()
+      if (child) return
       const started = spawn(program, [...args], { stdio: ['ignore', 'ignore', 'pipe'], ...idsOf(user) })
       child = started
       const said: string[] = []

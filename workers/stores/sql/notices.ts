@@ -122,18 +122,15 @@ export class Notices {
     return pause
   }
 
-  /** False where the notice was sent, and not heard. */
+  /** False where a notice was sent and not heard, though the connection answers. */
   async #comesThrough(line: Line, inbox: Inbox): Promise<boolean> {
+    const { clock, timeout, send } = this.#options
     const probe = `probe ${crypto.randomUUID()}`
-    const heard = inbox.expect(probe)
-    await this.#options.send(probe)
-    return within(this.#options.clock, this.#options.timeout, heard).then(
-      () => true,
-      () => {
-        if (line.isLost()) throw new Error('the connection was lost')
-        return false
-      },
-    )
+    const heard = inbox.expect(probe).then(() => true)
+    await send(probe)
+    if (await within(clock, timeout, heard).catch(() => false)) return true
+    await within(clock, timeout, line.run({ sql: 'select 1', parameters: [] }))
+    return inbox.hasCome
   }
 
   #deaf(why: string): number {
@@ -168,9 +165,15 @@ export class Notices {
 class Inbox {
   readonly #onNotice: (notice: Notice) => void
   #expected: { readonly payload: string; readonly come: () => void } | undefined
+  #hasCome = false
 
   constructor(onNotice: (notice: Notice) => void) {
     this.#onNotice = onNotice
+  }
+
+  /** Whether the expected one did. */
+  get hasCome(): boolean {
+    return this.#hasCome
   }
 
   expect(payload: string): Promise<void> {
@@ -178,7 +181,10 @@ class Inbox {
   }
 
   take(payload: string): void {
-    if (payload === this.#expected?.payload) return this.#expected.come()
+    if (payload === this.#expected?.payload) {
+      this.#hasCome = true
+      return this.#expected.come()
+    }
     const notice = noticeIn(payload)
     if (notice) this.#onNotice(notice)
   }
