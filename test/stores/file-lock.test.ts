@@ -69,7 +69,9 @@ describe.runIf(existsSync(BOOT))('a lock is taken over at once', () => {
 
   it('of a dead process that nobody buried', async () => {
     // The shell becomes a sleeper, which looks after no children; then its child ends.
-    const child = spawn('sh', ['-c', 'cat <&0 >/dev/null & echo $!; exec sleep 600'], { stdio: 'pipe' })
+    const child = spawn('sh', ['-c', 'exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 600'], {
+      stdio: 'pipe',
+    })
     cleanUp(() => child.kill('SIGKILL'))
     const heard: unknown[] = await once(child.stdout, 'data')
     const pid = Number(String(heard[0]))
