@@ -155,6 +155,27 @@ describe('what only an operator can mend', () => {
   })
 })
 
+it('a full disk passes: the operation fails, the file stays, and the next one is done', async () => {
+  const path = join(folder(), 'tokens.json')
+  let isFull = false
+  const onStep = (step: string): void => {
+    if (isFull && step === 'written')
+      throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
+  }
+  const { store } = opened(path, { onStep })
+  const epoch = await published(store)
+  const before = readFileSync(path)
+  isFull = true
+  const failed: unknown = await Promise.resolve(store.acquire('a', { duration: 1, known: 0 })).catch(
+    (error: unknown) => error,
+  )
+  expect(failed).toMatchObject({ code: 'ENOSPC' })
+  expect(failed).not.toBeInstanceOf(StoreOperatorError)
+  expect([readFileSync(path), readdirSync(join(path, '..'))]).toEqual([before, ['tokens.json']])
+  isFull = false
+  expect(await published(opened(path).store)).toBeGreaterThan(epoch)
+})
+
 describe('who watches', () => {
   it('hears once of what another store published or marked, and of nothing else', async () => {
     const path = join(folder(), 'new', 'tokens.json')

@@ -51,7 +51,9 @@ const PATIENCE = 30_000
  * written through. A file that is damaged or another program's is set aside as `<path>.damaged-<time>`, and the store
  * goes on as if empty.
  *
- * - For one machine: on a network file system a rename may be answered late or twice, and this is not supported.
+ * - For the processes and containers of one machine. Not supported: a network file system, where a rename may be
+ *   answered late or twice, and a folder that virtual machines share.
+ * - While one writes, `<path>.lock/` is beside it. Do not remove it by hand: what the dead left is taken over.
  * - Its clock is the machine's wall clock.
  * - It waits for nothing that libuv's pool does: every access is synchronous. Only a lock that another process holds is
  *   waited for, by the clock's timer, which keeps no process alive; after `PATIENCE` the operation fails.
