@@ -38,7 +38,7 @@ describe('the thread’s death', () => {
       expect(fresh.generation).toBeGreaterThan(generation)
       expect(sim.counters(APP_ID).tokenCalls).toBe(2)
       // The second is like the first: it is counted.
-      expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
+      expect(logger.lines.filter(({ fields }) => 'reason' in fields)).toHaveLength(1)
     },
   )
 
