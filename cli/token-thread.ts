@@ -9,6 +9,10 @@ interface Entry {
 
 const commands: Readonly<Record<string, Entry>> = {
   simulate: { summary: 'run a local WeChat token API', load: () => import('./simulate.js') },
+  schema: {
+    summary: 'print the SQL that creates the table of a shared store',
+    load: () => import('./schema.js'),
+  },
 }
 
 const help = `Usage: token-thread <command> [options]
