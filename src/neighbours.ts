@@ -25,7 +25,7 @@ export function joinNeighbours(
     return [
       {
         account: id,
-        message: `${who}: on the classic endpoint they revoke each other’s tokens; use endpoint 'stable', or refresh in one place only`,
+        message: `${who}: on the classic endpoint they revoke each other’s tokens; give all of them one store (option store), use endpoint 'stable', or refresh in one place only`,
       },
     ]
   })

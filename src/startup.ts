@@ -1,3 +1,4 @@
+import { type Clock, reached } from './clock.js'
 import { errorOf, TokenThreadError } from './errors.js'
 import type { AccountState } from './protocol.js'
 
@@ -9,17 +10,20 @@ export class Startup {
   readonly #open: Set<string>
   readonly #failures = new Map<string, TokenThreadError>()
   readonly #lastFailures = new Map<string, TokenThreadError>()
+  readonly #clock: Clock
   #anyToken = false
   readonly #done: (error: TokenThreadError | undefined) => void
 
-  constructor(ids: readonly string[], done: (error: TokenThreadError | undefined) => void) {
+  constructor(ids: readonly string[], clock: Clock, done: (error: TokenThreadError | undefined) => void) {
     this.#open = new Set(ids)
+    this.#clock = clock
     this.#done = done
   }
 
-  heard(id: string, { token, failures, lastFailure }: AccountState): void {
+  /** A token that a store kept may have ended long ago: it is none. */
+  heard(id: string, { expires, failures, lastFailure }: AccountState): void {
     if (!this.#open.has(id)) return
-    if (token) {
+    if (expires && !reached(expires, this.#clock)) {
       this.#anyToken = true
       this.#settle(id)
     } else if (failures > 0 && lastFailure) {

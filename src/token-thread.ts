@@ -82,7 +82,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
     this.#log = logTo(this.#config.logger)
     this.#alarm = new Alarm(runtime.clock)
     this.#deaths = new Repeats(runtime.clock)
-    const { accounts, signal } = this.#config
+    const { accounts, store, signal } = this.#config
     const link = {
       clock: runtime.clock,
       alarm: this.#alarm,
@@ -119,7 +119,8 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
       introduce: (id, port) => this.#supervisor.introduce(id, port),
     }
     this.#dismissReaders = receiveReaders(this.#host)
-    const { warnings, leave } = joinNeighbours(accounts, process.env)
+    // Those who share a store share their tokens.
+    const { warnings, leave } = joinNeighbours(store.kind === 'memory' ? accounts : [], process.env)
     this.#leaveNeighbours = leave
     for (const { account, message } of warnings) this.#log({ level: 'warn', fields: { account }, message })
     signal?.addEventListener('abort', this.#onAbort, { once: true })
@@ -223,6 +224,7 @@ export class TokenThread extends EventEmitter<TokenThreadEvents> implements Toke
       await new Promise<void>((resolve, reject) => {
         const startup = new Startup(
           accounts.map(({ id }) => id),
+          clock,
           (error) => (error ? reject(error) : resolve()),
         )
         this.#startup = startup

@@ -32,14 +32,18 @@ export class VirtualFleet {
 
   /** One more process, just started. */
   node(options: TokenThreadOptions = {}, random = 0.5): Node {
-    const system = new VirtualSystem(() => this.issuer, this)
-    system.random = random
-    const logger = keepingLogger()
-    const store = { kind: 'file', path: '/where/nobody/looks' } as const
-    const endpoint = this.#endpoint
-    const tokens = new TokenThread({ ...ACCOUNT, endpoint, store, logger, ...options }, system.runtime)
+    const { system, logger, all } = this.#parts(options, random)
+    const tokens = new TokenThread(all, system.runtime)
     cleanUp(() => tokens.close())
     return { tokens, system, logger }
+  }
+
+  /** One more process, that waits for its first token. */
+  async starting(options: TokenThreadOptions = {}): Promise<TokenThread> {
+    const { system, all } = this.#parts(options, 0.5)
+    const tokens = await TokenThread.start(all, system.runtime)
+    cleanUp(() => tokens.close())
+    return tokens
   }
 
   /** So many processes, each with the fleet's first token. */
@@ -49,5 +53,20 @@ export class VirtualFleet {
     const others = Array.from({ length: count - 1 }, (_, i) => this.node(options, (i + 1) / count))
     await this.clock.advance(1_000)
     return [first, ...others]
+  }
+
+  #parts(
+    options: TokenThreadOptions,
+    random: number,
+  ): {
+    readonly system: VirtualSystem
+    readonly logger: KeepingLogger
+    readonly all: TokenThreadOptions
+  } {
+    const system = new VirtualSystem(() => this.issuer, this)
+    system.random = random
+    const logger = keepingLogger()
+    const store = { kind: 'file', path: '/where/nobody/looks' } as const
+    return { system, logger, all: { ...ACCOUNT, endpoint: this.#endpoint, store, logger, ...options } }
   }
 }

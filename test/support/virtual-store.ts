@@ -13,6 +13,7 @@ export class VirtualStore {
   latency = 0
   /** Each operation fails. */
   isDown = false
+  failure = new Error('the virtual store is down')
   /** Notices get lost. */
   isMute = false
   /** ms by which its clock is ahead. */
@@ -97,7 +98,7 @@ export class VirtualStore {
     const held = this.#held.get(operation)
     this.#held.delete(operation)
     await this.#travel()
-    if (this.isDown) throw new Error('the virtual store is down')
+    if (this.isDown) throw this.failure
     const outcome = await run(this.#store)
     await this.#travel()
     await held

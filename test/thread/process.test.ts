@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { program } from '../support/program.js'
 import { APP_ID, APP_SECRET, simulator } from '../support/simulated.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const GOOD_END = { code: 0, signal: null, stderr: '' }
 
@@ -154,6 +156,12 @@ describe('neighbours on the classic endpoint', () => {
     expect(alone).toEqual({ ...GOOD_END, stdout: '' })
     const twice = await program(sim, script('await (await TokenThread.start(classic)).close()'))
     expect(twice.stdout).toMatch(/another refresher of the same AppID.*revoke each other/)
+    const file = `{ kind: 'file', path: '${join(temporaryFolder(), 'tokens.json')}' }`
+    const sharing = await program(sim, script('').replace('logger }', `logger, store: ${file} }`), {
+      NODE_APP_INSTANCE: '0',
+      pm_id: '3',
+    })
+    expect(sharing).toEqual({ ...GOOD_END, stdout: '' })
     const pm2 = await program(sim, script(''), { NODE_APP_INSTANCE: '0', pm_id: '3' })
     expect(pm2.stdout).toMatch(/PM2.*revoke each other/)
     const clustered = await program(

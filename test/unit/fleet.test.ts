@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TokenThreadError } from '../../src/errors.js'
 import { failureOf, outcomeOf } from '../support/outcome.js'
+import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
 import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
@@ -393,5 +394,36 @@ describe('somebody outside', () => {
     await fleet.clock.advance(2 * HOUR - 90 * SECOND)
     expect(held(nodes)).toEqual(Array(2).fill('of-another-program'))
     expect(warnings(nodes)).toEqual([expect.stringContaining('is one we never fetched: it was 1 min old')])
+  })
+})
+
+describe('start', () => {
+  it('waits for a live token where the stored one has ended', async () => {
+    const fleet = new VirtualFleet('classic')
+    const [first] = await fleet.nodes(1)
+    await first.tokens.close()
+    await fleet.clock.advance(3 * HOUR)
+    let answer = (): void => undefined
+    fleet.issuer.script.push(() => new Promise((resolve) => (answer = () => resolve(fleet.issuer.grant()))))
+    const starting = outcomeOf(fleet.starting())
+    await settle()
+    expect(starting.settled).toBe(false)
+    answer()
+    await settle()
+    expect(starting.value?.get()).toBe('token-2')
+  })
+
+  it('rejects at once with what only an operator can mend in the store', async () => {
+    const fleet = new VirtualFleet('stable')
+    fleet.store.isDown = true
+    fleet.store.failure = new StoreOperatorError('store.encryptionKey opens no token of this store')
+    const starting = outcomeOf(fleet.starting())
+    await fleet.clock.advance(1)
+    expect(starting.error).toMatchObject({
+      code: 'ERR_STORE',
+      retryable: false,
+      message: 'account wx1: the store failed: store.encryptionKey opens no token of this store',
+    })
+    expect(fleet.issuer.calls).toHaveLength(0)
   })
 })
