@@ -35,6 +35,7 @@ export async function mysqlDatabase(server = MYSQL_URL): Promise<string> {
 export async function mysqlRun(url: string, sql: string): Promise<unknown> {
   const connection = await createConnection({ uri: url, multipleStatements: true })
   try {
+    await connection.query('set autocommit = 1')
     const [result] = await connection.query(sql)
     return result
   } finally {

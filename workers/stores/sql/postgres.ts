@@ -49,7 +49,11 @@ export function postgresStore(url: string, options: SqlStoreOptions): Store {
   const store = new SqlStore({
     dialect,
     createTable: createTable('postgres'),
-    ask: (query) => lines.run(query),
+    ask: (query) =>
+      lines.run(query).catch((error: unknown) => {
+        if (isStartupRefused(error)) return lines.run(query)
+        throw error
+      }),
     troubleOf,
     explain: (error) => explained('postgres', error, secrets, operatorTroubleOf(error)),
   })

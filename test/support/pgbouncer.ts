@@ -1,0 +1,40 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { deadPort } from './proxy.js'
+import { folderOf, type OwnServer, serverProcess } from './server-process.js'
+import { POSTGRES_URL, programOf } from './servers.js'
+import { postgresRun } from './sql-databases.js'
+
+const USER = 'postgres'
+
+/** A PgBouncer before a PostgreSQL. Whoever starts it removes it. */
+export async function pgbouncer(mode: 'transaction' | 'session'): Promise<OwnServer> {
+  const { hostname, port: serverPort } = new URL(POSTGRES_URL)
+  const folder = folderOf(USER)
+  const port = await deadPort()
+  const config = join(folder, 'pgbouncer.ini')
+  const settings = [
+    '[databases]',
+    `* = host=${hostname} port=${serverPort} user=${USER}`,
+    '[pgbouncer]',
+    'listen_addr = 127.0.0.1',
+    `listen_port = ${port}`,
+    'auth_type = any',
+    `pool_mode = ${mode}`,
+    'unix_socket_dir =',
+    'default_pool_size = 4',
+  ]
+  writeFileSync(config, settings.join('\n'))
+  chmodSync(config, 0o644)
+  const url = `postgres://${USER}@127.0.0.1:${port}/postgres`
+  return serverProcess({
+    url,
+    port,
+    folder,
+    program: programOf('pgbouncer') ?? 'pgbouncer',
+    args: [config],
+    user: USER,
+    stopSignal: 'SIGINT',
+    ask: () => postgresRun(url, 'select 1'),
+  })
+}
