@@ -42,7 +42,7 @@ describeWith('redis-program', 'one server', () => {
 })
 
 const RIGHTS =
-  'resetkeys resetchannels ~token-thread:* &token-thread:notices -@all +evalsha +eval +time +hgetall +hset +hdel +publish +subscribe +ping +role +info'
+  'resetkeys resetchannels ~token-thread:* &token-thread:notices -@all +evalsha +eval +time +hgetall +hset +hdel +publish +subscribe +ping +role +info +select +asking'
 
 describeWith(
   'redis-program',
@@ -50,7 +50,7 @@ describeWith(
   () => {
     contractOn(async () => {
       const { url, remove } = await redisServer({
-        config: [`user store on >se:cr/et ${RIGHTS} +select`, 'user default off'],
+        config: [`user store on >se:cr/et ${RIGHTS}`, 'user default off'],
       })
       const own = new URL('/3', url)
       own.username = 'store'

@@ -199,28 +199,40 @@ describeWith('redis-program', 'Redis goes away and comes back', () => {
 })
 
 describeWith('redis-program', 'closing a Redis store', () => {
-  test('fails what is under way at once, and all that comes later', async () => {
-    const silent = await silentHost()
-    const store = openRedis({ urls: [`redis://127.0.0.1:${silent.port}`] }, { operationTimeout: 600_000 })
-    const pending = expect(store.load('a')).rejects.toThrow('the store was closed')
-    await until(() => silent.connections() === 1, 'no connection')
-    await store.close()
-    await pending
-    await silent.left()
-    await expect(store.load('a')).rejects.toThrow('the store was closed')
-    expect(silent.connections()).toBe(1)
-  })
+  for (const [what, scheme] of [
+    ['whose answer does not come', 'redis'],
+    ['whose handshake does not end', 'rediss'],
+  ] as const) {
+    test(`fails at once what waits for a server ${what}, leaves it, and fails all that comes later`, async () => {
+      const silent = await silentHost()
+      const store = openRedis(
+        { urls: [`${scheme}://127.0.0.1:${silent.port}`] },
+        { operationTimeout: 600_000 },
+      )
+      const pending = expect(store.load('a')).rejects.toThrow('the store was closed')
+      await until(() => silent.connections() === 1, 'no connection')
+      await store.close()
+      await pending
+      await silent.left()
+      await expect(store.load('a')).rejects.toThrow('the store was closed')
+      expect(silent.connections()).toBe(1)
+    })
+  }
 
   test('lets the process end, whatever the server does', async () => {
     const redis = await server()
     const silent = await silentHost()
-    const ports = [redis.port, silent.port, await deadPort()]
+    const urls = [
+      redis.url,
+      ...['redis', 'rediss'].map((scheme) => `${scheme}://127.0.0.1:${silent.port}`),
+      `redis://127.0.0.1:${await deadPort()}`,
+    ]
     const root = new URL('../../', import.meta.url)
     const code = `
       import { redisStore } from '${root.href}workers/stores/redis/store.ts'
       import { systemClock } from '${root.href}src/clock.ts'
-      const stores = ${JSON.stringify(ports)}.map((port) => {
-        const config = { kind: 'redis', urls: ['redis://127.0.0.1:' + port], cluster: false, sentinel: undefined, encryptionKeys: [] }
+      const stores = ${JSON.stringify(urls)}.map((url) => {
+        const config = { kind: 'redis', urls: [url], cluster: false, sentinel: undefined, encryptionKeys: [] }
         return redisStore(config, { clock: systemClock, warn: console.error, operationTimeout: 600_000 })
       })
       for (const store of stores) store.watch(() => undefined)
@@ -236,6 +248,6 @@ describeWith('redis-program', 'closing a Redis store', () => {
       cwd: root,
       timeout: 40_000,
     })
-    expect({ stdout, stderr }).toEqual({ stdout: '2\n', stderr: '' })
+    expect({ stdout, stderr }).toEqual({ stdout: '3\n', stderr: '' })
   })
 })

@@ -59,7 +59,7 @@ function mendOf(error: unknown, said: string, key: string): string | undefined {
 }
 
 const RIGHTS =
-  '~token-thread:* &token-thread:notices +evalsha +eval +time +hgetall +hset +hdel +publish +subscribe +ping +role +info'
+  '~token-thread:* &token-thread:notices +evalsha +eval +time +hgetall +hset +hdel +publish +subscribe +ping +role +info +select +asking'
 
 /** An unknown command is answered with its arguments, and one of ours is the token. */
 function saidBy(error: unknown, { password }: Target): string {

@@ -24,8 +24,8 @@ export interface RedisStoreParts {
 }
 
 /**
- * The store in Redis 5 or newer, or what speaks its protocol and runs its scripts. Opening it loads `@redis/client` and connects to nobody: each
- * operation connects where there is no connection, and fails where there can be none within its time.
+ * The store in Redis 5 or newer. Opening it loads `@redis/client` and connects to nobody: each operation connects where
+ * there is no connection, and fails where there can be none within its time.
  * @throws StoreOperatorError where the package is missing, or a URL's path is no database number
  */
 export function redisStore(
