@@ -20,7 +20,7 @@ async function made(): Promise<RedisCluster> {
 }
 
 function openAt(urls: readonly string[]): Store {
-  return openRedis({ urls, cluster: true }, { operationTimeout: 2_000 })
+  return openRedis({ urls, cluster: true })
 }
 
 const LEASE = { duration: 60_000, known: 0 }

@@ -337,7 +337,10 @@ export async function wireTo(port: number): Promise<Wire> {
   let state: 'whole' | 'silent' | 'cut' = 'whole'
   const pairs = new Set<{ readonly sockets: readonly [Socket, Socket]; isSilent: boolean }>()
   const server: Server = createServer((client) => {
-    if (state === 'cut') return client.destroy()
+    if (state === 'cut') {
+      client.destroy()
+      return
+    }
     const upstream = connect(port, '127.0.0.1')
     const pair = { sockets: [client, upstream] as const, isSilent: state === 'silent' }
     pairs.add(pair)
