@@ -94,6 +94,9 @@ byte failovers = FAILOVERS
 #ifdef CLOCK
 byte top /* the highest epoch there ever was */
 #endif
+#ifdef ONEREFUSED
+byte victim /* a token that was refused */
+#endif
 byte published /* the highest epoch of a publish; for the properties alone */
 
 #ifdef NOFENCE
@@ -219,6 +222,10 @@ again:
          me.generation > 0 && !works(me.token) && !me.suspect ->
 #ifdef NOREFUSAL
          assert(false)
+#endif
+#ifdef ONEREFUSED
+         assert(victim == 0 || victim == me.token)
+         victim = me.token
 #endif
          me.suspect = 1
          me.marking = 1

@@ -32,6 +32,10 @@ if (missing.length === 0) {
     'OFFER',
   ])
 
+  const one = ['WARM', 'PATIENT', 'ONEREFUSED', 'FAILOVERS=1', 'EXTRA=3']
+  holds('two nodes, a failover: readers of one token are refused, once', ['N=2', ...one])
+  holds('three nodes, a failover: the same, if each retired token had its overlap', ['N=3', ...one, 'EACH'])
+
   const patient = ['N=3', 'WARM', 'PATIENT', 'NOREFUSAL', 'NOCRASH']
   holds('no reader is refused where the overlap is long and nothing fails', patient)
   holds('no reader is refused if each retired token had its overlap', [...patient, 'EACH', 'FAULTS=1'])
