@@ -91,7 +91,14 @@ export class SqlStore implements Omit<Store, 'pollEvery' | 'watch' | 'close'> {
   async #ask(query: Compiled): Promise<Answer> {
     try {
       await (this.#prepared ??= this.#prepare())
-      return await this.#send(query)
+      try {
+        return await this.#send(query)
+      } catch (error) {
+        if (this.#database.troubleOf(error) !== 'the table is missing') throw error
+        // The database was replaced by an empty one, and nothing was done.
+        await (this.#prepared = this.#prepare())
+        return await this.#send(query)
+      }
     } catch (error) {
       throw this.#database.explain(error)
     }
@@ -135,10 +142,7 @@ export class SqlStore implements Omit<Store, 'pollEvery' | 'watch' | 'close'> {
       try {
         return await ask(query)
       } catch (error) {
-        const trouble = troubleOf(error)
-        // The database was replaced by an empty one: the next operation looks again.
-        if (trouble === 'the table is missing') this.#prepared = undefined
-        if (trouble !== 'conflict' || attempt >= PATIENCE) throw error
+        if (troubleOf(error) !== 'conflict' || attempt >= PATIENCE) throw error
       }
     }
   }
