@@ -13,6 +13,8 @@ export interface FollowerParts {
   readonly clock: Clock
   readonly random: () => number
   readonly journal: Journal
+  /** A fetch makes all other tokens void. */
+  readonly retires: boolean
   readonly wake: () => void
 }
 
@@ -36,8 +38,12 @@ export class Follower {
   healAt: Instant | undefined
   offerAt: Instant | undefined
   #failures = 0
-  /** The next newer token was fetched before a late call of ours, perhaps: it is suspect when it comes. */
-  #distrustsNext = false
+  /** A call of ours was late, and what the store has come to meanwhile is not known yet. */
+  #wasLate = false
+  /** The store's epoch when a call of ours was late: no token of that generation or an older one can be trusted. */
+  #late = 0
+  /** A token of ours that the store was to have and perhaps does not. */
+  #unpublished: number | undefined
   #marking: Promise<void> = Promise.resolve()
 
   constructor(parts: FollowerParts) {
@@ -86,12 +92,14 @@ export class Follower {
 
   /** A record was read: what is newer is taken over, what is older is offered. True: there is a newer token. */
   took(known: Known): boolean {
-    const { account, store, clock, random } = this.#parts
+    const { account, store, clock, random, retires } = this.#parts
     const isNewer = account.adopt(known)
-    if (isNewer && this.#distrustsNext) {
-      this.#distrustsNext = false
-      this.suspect(account.generation)
-    }
+    // A token of ours that lost against another one was perhaps fetched after that.
+    if (isNewer && this.#unpublished !== undefined && retires) this.#wasLate = true
+    if (isNewer || known.token?.generation === this.#unpublished) this.#unpublished = undefined
+    if (this.#wasLate) this.#late = known.epoch
+    if ((this.#wasLate || isNewer) && account.generation <= this.#late) this.suspect(account.generation)
+    this.#wasLate = false
     const left = account.left - account.margin
     const isOpen = store.isShared && account.state.suspect && known.sinceRefused === 'no call'
     this.healAt = isOpen ? (this.healAt ?? schedule.spreadOut(clock, account.margin, random)) : undefined
@@ -104,12 +112,12 @@ export class Follower {
   /** Puts into the store what it lacks: a token that was got without it, calls that were made. */
   async offer(lease: Lease): Promise<void> {
     const { account, store } = this.#parts
-    const { token, expires, spent } = account.state
+    const { token, expires, spent, suspect } = account.state
     if (this.offerAt === undefined) return
     this.offerAt = undefined
     try {
       if (await store.spend(lease, spent)) account.set({ unstored: NOTHING_UNSTORED })
-      if (token && expires && token.generation > (lease.token?.generation ?? 0))
+      if (token && expires && !suspect && token.generation > (lease.token?.generation ?? 0))
         await store.publish(lease, { ...token, expires })
     } catch (error) {
       this.failed(error)
@@ -130,13 +138,16 @@ export class Follower {
 
   /**
    * A call of ours went out under a lease that is no longer ours, on an endpoint where a fetch makes the others' token
-   * void: whichever token the fleet has now, or is just getting, may be void.
+   * void: the token that the fleet has now, and the one that another node is just getting, may be void.
    */
-  async lateCall(lease: Lease): Promise<void> {
-    const { account } = this.#parts
-    await this.read()
-    this.#distrustsNext = account.state.epoch > lease.epoch && account.generation < account.state.epoch
-    this.suspect(account.generation)
+  lateCall(): Promise<void> {
+    this.#wasLate = true
+    return this.read()
+  }
+
+  /** The store was to have the token of this generation, and it is not known whether it does. */
+  unpublished(generation: number): void {
+    this.#unpublished = generation
   }
 
   /** Resolves when the store has heard of what was said to it. */

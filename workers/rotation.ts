@@ -161,9 +161,10 @@ export class Rotation {
       // The lease was lost meanwhile: what the store holds now counts, and what was asked for is asked again.
       for (const refresh of refreshes) demands.addRefresh(refresh)
       account.set({ inFlight: false })
-      return lease && issuer.retires ? follower.lateCall(lease) : follower.read()
+      return lease && issuer.retires ? follower.lateCall() : follower.read()
     }
     follower.healAt = undefined
+    if (published === 'down') follower.unpublished(token.generation)
     const servedFirst = before.servedFirst + (published === 'down' && isNew ? 1 : 0)
     const after = afterGrant(account.state, token, grant.life, account.config, clock, random)
     const outsiders = before.outsiders + (isNew && this.#seesOutsiders(attempt, before, grant) ? 1 : 0)
@@ -238,7 +239,7 @@ export class Rotation {
     // Of what the issuer said all nodes are told; what only this one met (no way there, an operator's error) is its own.
     const isEverybodys = store.isShared && wasSent && refusal.wait.why !== 'operator' && !ofTheDay
     const isOurs = await this.#release(lease, isEverybodys)
-    if (lease && isOurs === false && wasSent && issuer.retires) await follower.lateCall(lease)
+    if (lease && isOurs === false && wasSent && issuer.retires) await follower.lateCall()
   }
 
   /** The loop ends within a call: others need not wait for the lease, and must know where the call may have arrived. */

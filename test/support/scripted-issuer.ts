@@ -12,7 +12,7 @@ export interface IssuerCall {
   readonly forced: boolean
 }
 
-export type Reply = Answer | (() => Answer | Promise<Answer>)
+export type Reply = Answer | ((forced: boolean) => Answer | Promise<Answer>)
 
 /** An issuer that answers as a test says, and remembers each call. */
 export class ScriptedIssuer implements Issuer {
@@ -63,7 +63,7 @@ export class ScriptedIssuer implements Issuer {
       const aborted = new Promise<Answer>((resolve) => {
         signal.addEventListener('abort', () => resolve(transient('ERR_CLOSED')), { once: true })
       })
-      return await Promise.race([typeof reply === 'function' ? reply() : reply, aborted])
+      return await Promise.race([typeof reply === 'function' ? reply(forced) : reply, aborted])
     } finally {
       this.inFlight -= 1
     }

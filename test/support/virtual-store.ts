@@ -11,6 +11,8 @@ export class VirtualStore {
   readonly #watchers = new Set<(notice: Notice | undefined) => void>()
   /** ms that each operation takes on its way there, and again on its way back. */
   latency = 0
+  /** ms */
+  pollEvery = 30_000
   /** Each operation fails. */
   isDown = false
   failure = new Error('the virtual store is down')
@@ -59,7 +61,7 @@ export class VirtualStore {
   readonly open = (): Promise<Store> => {
     const unwatches: (() => void)[] = []
     return Promise.resolve({
-      pollEvery: 30_000,
+      pollEvery: this.pollEvery,
       load: (key) => this.#do('load', (store) => store.load(key)),
       acquire: (key, wanted) => this.#do('acquire', (store) => store.acquire(key, wanted)),
       spend: (key, epoch, spent) => this.#do('spend', (store) => store.spend(key, epoch, spent)),

@@ -5,6 +5,7 @@ import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
 import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+import { VirtualWechat } from '../support/virtual-wechat.js'
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -211,6 +212,56 @@ describe('a process that was stopped', () => {
       expect(fleet.issuer.mostInFlight).toBe(2)
     },
   )
+})
+
+describe('a call that is late', () => {
+  it('makes void what another node is just getting: that is replaced too', async () => {
+    const fleet = new VirtualFleet('classic')
+    const wechat = new VirtualWechat(fleet.clock, 'classic')
+    fleet.issuer.otherwise = () => wechat.ask(false)
+    const nodes = await fleet.nodes(3)
+    const [first, second] = nodes
+    await fleet.clock.advance(HOUR)
+    // It reaches the issuer only when it is let go.
+    let reach = (): void => undefined
+    fleet.issuer.script.push(() => new Promise((resolve) => (reach = () => resolve(wechat.ask(false)))))
+    first.tokens.reject('token-1').catch(() => undefined)
+    await settle()
+    fleet.clock.block(14 * SECOND)
+    // Another one took over, and has its token in hand, when the late call makes that void.
+    let answer = (): void => undefined
+    fleet.issuer.script.push(() => {
+      const granted = wechat.ask(false)
+      return new Promise((resolve) => (answer = () => resolve(granted)))
+    })
+    second?.tokens.reject('token-1').catch(() => undefined)
+    await settle()
+    reach()
+    await settle()
+    answer()
+    await fleet.clock.advance(30 * SECOND)
+    expect(held(nodes)).toEqual(Array(3).fill('token-4'))
+    expect(wechat.takes('token-4')).toBe(true)
+  })
+
+  it('that is put into the store later and finds a newer token there does so too', async () => {
+    const fleet = new VirtualFleet('classic')
+    const nodes = await fleet.nodes(2)
+    const [first, second] = nodes
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => {
+      const granted = fleet.issuer.grant()
+      fleet.store.isDown = true
+      return granted
+    })
+    await first.tokens.refresh()
+    expect(first.tokens.get()).toBe('token-2')
+    fleet.store.isDown = false
+    fleet.clock.block(14 * SECOND)
+    await second?.tokens.reject('token-1')
+    await fleet.clock.advance(30 * SECOND)
+    expect(held(nodes)).toEqual(['token-4', 'token-4'])
+  })
 })
 
 describe('the store gone', () => {
