@@ -145,8 +145,16 @@ describe('a store without a key', () => {
   })
 })
 
-it('what a store says of its polling stays', () => {
+it('what a store says of its polling holds, also when it changes', () => {
+  let every = 5
   const memory = memoryStore(systemClock)
-  expect(plainStore(memory).pollEvery).toBe(undefined)
-  expect(plainStore({ ...memory, pollEvery: 5 }).pollEvery).toBe(5)
+  const store = plainStore({
+    ...memory,
+    get pollEvery() {
+      return every
+    },
+  })
+  expect([plainStore(memory).pollEvery, store.pollEvery]).toEqual([30_000, 5])
+  every = 7
+  expect(store.pollEvery).toBe(7)
 })

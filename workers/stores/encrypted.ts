@@ -58,7 +58,10 @@ function translated(store: Store, { write, read }: Translation): Store {
     return { ...stored, token: { ...token, accessToken } }
   }
   return {
-    ...(store.pollEvery === undefined ? {} : { pollEvery: store.pollEvery }),
+    // It may change, as where a pooler swallows PostgreSQL's notices.
+    get pollEvery() {
+      return store.pollEvery ?? 30_000
+    },
     load: async (key) => readIn(key, await store.load(key)),
     acquire: async (key, wanted): Promise<Acquired> => {
       // Before the lease, too: a new epoch would fence off a process that has the right key.
