@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Store } from '../../src/store.js'
 import { cleanUp } from './cleanup.js'
+import { relay } from './relay.js'
 import type { OwnServer } from './server-process.js'
 
 /** ms; each statement of the stores under test. */
@@ -86,6 +87,19 @@ export function outageTests(given: {
     store.watch(() => undefined)
     await server.kill()
     await bounded(async () => store.close(), 5_000)
+  })
+
+  test('a connection that the network lost without a word costs one deadline, not more', async () => {
+    const epoch = await lease()
+    const network = await relay(server.port)
+    const url = new URL(server.url)
+    url.port = String(network.port)
+    const far = given.open(url.href)
+    cleanUp(() => far.close())
+    await bounded(() => Promise.all([1, 2, 3].map(async () => far.load(key))))
+    network.freeze()
+    await expect(bounded(() => far.load(key))).rejects.toThrow('did not answer')
+    expect((await bounded(() => far.load(key))).epoch).toBe(epoch)
   })
 
   test('makes the table anew where it vanished, as in a server that was replaced', async () => {
