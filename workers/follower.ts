@@ -32,12 +32,14 @@ export class Follower {
   readonly #parts: FollowerParts
   /** When the store is read again; undefined: never, nobody else writes it. */
   readAt: Instant | undefined
-  /** Another node has the lease until then. */
+  /** Another node has the lease: when to try again. */
   knockAt: Instant | undefined
   /** The token is suspect, or the store does not have it: this node's turn to see to that. */
   healAt: Instant | undefined
   offerAt: Instant | undefined
   #failures = 0
+  /** How often the lease was another's, in a row. */
+  #knocks = 0
   /** A call of ours was late, and what the store has come to meanwhile is not known yet. */
   #wasLate = false
   /** The store's epoch when a call of ours was late: no token of that generation or an older one can be trusted. */
@@ -72,18 +74,22 @@ export class Follower {
 
   /** Takes the lease for `duration` ms, if it is free. */
   async knock(duration: number): Promise<Knock> {
-    const { store, account } = this.#parts
+    const { store, account, clock, random } = this.#parts
     this.knockAt = undefined
     try {
       await this.#marking
       const answer = await store.acquire(duration, Math.max(account.state.epoch, account.generation))
       this.#up()
       if ('lease' in answer) {
+        this.#knocks = 0
         this.took(answer.lease)
         return answer
       }
       this.took(answer.known)
-      this.knockAt = answer.heldUntil
+      // Its holder lets go of it as soon as it is done, and nobody tells: the end of the lease is when it died.
+      this.#knocks += 1
+      const again = later(instantNow(clock), schedule.backoff(this.#knocks, account.config.retry, random))
+      this.knockAt = again.mono < answer.heldUntil.mono ? again : answer.heldUntil
       return { held: true }
     } catch (error) {
       return { down: this.failed(error) }
