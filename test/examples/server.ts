@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { inject } from 'vitest'
 import type { Simulator } from '../../simulator/index.js'
 import { childEnv } from '../packaging/child.js'
@@ -33,19 +33,31 @@ export class Server {
   /** What it wrote so far, both streams. */
   output = ''
 
-  static async start(folder: string, file: string, simulator: Simulator): Promise<Server> {
-    const server = new Server(folder, file, await freePort(), simulator)
+  static async start(
+    folder: string,
+    file: string,
+    simulator: Simulator,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Server> {
+    const server = new Server(folder, file, await freePort(), simulator, env)
     await server.#listening()
     return server
   }
 
-  private constructor(folder: string, file: string, port: number, { url }: Simulator) {
-    copyFileSync(join(repository, 'examples', file), join(folder, file))
+  private constructor(
+    folder: string,
+    example: string,
+    port: number,
+    { url }: Simulator,
+    env: Readonly<Record<string, string>>,
+  ) {
+    const file = basename(example)
+    copyFileSync(join(repository, 'examples', example), join(folder, file))
     const WECHAT = { WECHAT_APPID: appId, WECHAT_APPSECRET: 'secret', WECHAT_BASE_URL: url }
     this.#port = port
     this.#child = spawn(process.execPath, ['--import', 'tsx', file], {
       cwd: folder,
-      env: childEnv({ ...WECHAT, PORT: String(port) }),
+      env: childEnv({ ...WECHAT, ...env, PORT: String(port) }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#ended = once(this.#child, 'close')

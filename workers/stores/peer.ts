@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { messageOf } from '../../src/errors.js'
 import { StoreOperatorError } from './store-error.js'
 
@@ -7,14 +8,7 @@ import { StoreOperatorError } from './store-error.js'
  * pool, on which a saturated application would keep a restarted thread waiting.
  */
 export function peer<T>(name: string, install: string, isIt: (module: unknown) => module is T): T {
-  let module: unknown
-  try {
-    module = requireHere()(name)
-  } catch (error) {
-    if (isNotFound(error))
-      throw new StoreOperatorError(`the store needs the package ${name}: npm install ${install}`)
-    throw new StoreOperatorError(`the package ${name} does not load: ${messageOf(error)}`)
-  }
+  const module = required(name, install)
   if (!isIt(module))
     throw new StoreOperatorError(
       `the package ${name} is of a version that does not fit: npm install ${install}`,
@@ -22,11 +16,30 @@ export function peer<T>(name: string, install: string, isIt: (module: unknown) =
   return module
 }
 
+/** Beside this package, then where the process runs: a bundle, or a linked package, lies elsewhere. */
+function required(name: string, install: string): unknown {
+  for (const requireFrom of [requireHere(), createRequire(join(process.cwd(), 'package.json'))]) {
+    try {
+      return requireFrom(name)
+    } catch (error) {
+      if (!isNotFound(error, name))
+        throw new StoreOperatorError(`the package ${name} does not load: ${messageOf(error)}`)
+    }
+  }
+  throw new StoreOperatorError(`the store needs the package ${name}: npm install ${install}`)
+}
+
 /** In a bundle of CommonJS there is no `import.meta.url`: the thread's own file is then the place to look from. */
 function requireHere({ url }: { readonly url?: string } = import.meta): NodeJS.Require {
   return createRequire(url ?? process.argv[1] ?? process.execPath)
 }
 
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND'
+/** What it needs itself may be missing, too: that is another trouble. */
+function isNotFound(error: unknown, name: string): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    error.code === 'MODULE_NOT_FOUND' &&
+    error.message.includes(`'${name}'`)
+  )
 }
