@@ -100,6 +100,7 @@ export class Follower {
   took(known: Known): boolean {
     const { account, store, clock, random, retires } = this.#parts
     const isNewer = account.adopt(known)
+    if (isNewer) this.#knocks = 0
     // A token of ours that lost against another one was perhaps fetched after that.
     if (isNewer && this.#unpublished !== undefined && retires) this.#wasLate = true
     if (isNewer || known.token?.generation === this.#unpublished) this.#unpublished = undefined
