@@ -14,7 +14,10 @@ const manifest: unknown = JSON.parse(readFileSync(join(installed, 'package.json'
 
 test('the package holds the compiled rooms and its papers, nothing else', () => {
   const unexpected = files.filter(
-    (file) => !/^(package\.json|LICENSE|README(\.[\w-]+)?\.md|dist\/.+(\.c?js|\.d\.c?ts))$/.test(file),
+    (file) =>
+      !/^(package\.json|LICENSE|README(\.[\w-]+)?\.md|schema\/\w+\.sql|dist\/.+(\.c?js|\.d\.c?ts))$/.test(
+        file,
+      ),
   )
   expect(unexpected).toEqual([])
   const papers = readdirSync(repository).filter((file) => /^(LICENSE|README)/.test(file))
@@ -64,7 +67,14 @@ test('no compiled file points at a source map or at where it was built', () => {
 test('it depends on undici and pino, and runs nothing when it is installed', () => {
   expect(manifest).toMatchObject({ name: 'token-thread', type: 'module', license: 'MIT' })
   expect(namesIn('dependencies')).toEqual(['pino', 'undici'])
-  for (const field of ['optionalDependencies', 'peerDependencies', 'bundleDependencies']) {
+  // What only a store needs.
+  const peers = ['@redis/client', 'kysely', 'mysql2', 'pg']
+  expect(namesIn('peerDependencies')).toEqual(peers)
+  expect(manifest).toHaveProperty(
+    'peerDependenciesMeta',
+    Object.fromEntries(peers.map((name) => [name, { optional: true }])),
+  )
+  for (const field of ['optionalDependencies', 'bundleDependencies']) {
     expect(manifest).not.toHaveProperty(field)
   }
   for (const script of ['preinstall', 'install', 'postinstall'])

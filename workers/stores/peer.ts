@@ -1,4 +1,5 @@
-import { createRequire } from 'node:module'
+// By its default export: the banner of a bundle often declares a `createRequire`.
+import nodeModule from 'node:module'
 import { join } from 'node:path'
 import { messageOf } from '../../src/errors.js'
 import { StoreOperatorError } from './store-error.js'
@@ -18,7 +19,7 @@ export function peer<T>(name: string, install: string, isIt: (module: unknown) =
 
 /** Beside this package, then where the process runs: a bundle, or a linked package, lies elsewhere. */
 function required(name: string, install: string): unknown {
-  for (const requireFrom of [requireHere(), createRequire(join(process.cwd(), 'package.json'))]) {
+  for (const requireFrom of [requireHere(), nodeModule.createRequire(join(process.cwd(), 'package.json'))]) {
     try {
       return requireFrom(name)
     } catch (error) {
@@ -31,7 +32,7 @@ function required(name: string, install: string): unknown {
 
 /** In a bundle of CommonJS there is no `import.meta.url`: the thread's own file is then the place to look from. */
 function requireHere({ url }: { readonly url?: string } = import.meta): NodeJS.Require {
-  return createRequire(url ?? process.argv[1] ?? process.execPath)
+  return nodeModule.createRequire(url ?? process.argv[1] ?? process.execPath)
 }
 
 /** What it needs itself may be missing, too: that is another trouble. */
