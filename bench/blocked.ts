@@ -1,5 +1,8 @@
 import { pbkdf2 } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { TokenThread } from '../src/index.js'
@@ -25,6 +28,8 @@ const ACCOUNTS = 4
 /** A rotation each 1.0 to 1.4 s; accounts differ, so that they don't refresh in step. */
 const LIVES = { expiresIn: 2, renewalWindow: 1.5, overlap: 1 }
 const refreshAhead = (i: number): number => 600 + (400 * i) / ACCOUNTS
+/** ms; with a store a quarter more must be less than the least `refreshAhead`. */
+const TIMEOUT = 400
 const CHAINS: Chains = { chains: ACCOUNTS, shortest: 1_000, longest: 1_400 }
 
 interface Setting {
@@ -34,15 +39,18 @@ interface Setting {
   readonly host: string
   readonly gzip: boolean
   readonly saturated: boolean
+  /** Where TokenThread keeps its tokens: in its thread, or in a file. */
+  readonly store: 'memory' | 'file'
 }
 
-const SETTINGS: readonly Setting[] = [
+const IN_MEMORY: readonly Setting[] = [
   {
     title: 'the main thread blocked 60 %',
     short: 'blocked',
     host: '127.0.0.1',
     gzip: false,
     saturated: false,
+    store: 'memory',
   },
   {
     title: 'the same, libuv’s pool saturated, a host name in the URL, gzipped answers',
@@ -50,7 +58,18 @@ const SETTINGS: readonly Setting[] = [
     host: 'localhost',
     gzip: true,
     saturated: true,
+    store: 'memory',
   },
+]
+
+const SETTINGS: readonly Setting[] = [
+  ...IN_MEMORY,
+  ...IN_MEMORY.map((setting) => ({
+    ...setting,
+    title: `${setting.title}; TokenThread’s store is a file`,
+    short: `${setting.short}, file store`,
+    store: 'file' as const,
+  })),
 ]
 
 /** ms, all */
@@ -82,17 +101,19 @@ const nothing = (): Found => ({
   failures: [],
 })
 
-async function round({ host, gzip, saturated }: Setting, found: Found): Promise<void> {
+async function round({ host, gzip, saturated, store }: Setting, found: Found): Promise<void> {
   const ids = Array.from({ length: ACCOUNTS }, (_, i) => `ours-${i}`)
   const others = ids.flatMap((_, i) => [`bare-${i}`, `main-${i}`])
   const server = await startTokenServer({ appIds: [...ids, ...others], ...LIVES, gzip })
   const named = server.url.replace('127.0.0.1', host)
+  const folder = mkdtempSync(join(tmpdir(), 'token-thread-bench-'))
   const tokens = await TokenThread.start({
     accounts: ids.map((appId, i) => ({ appId, appSecret: 'secret', refreshAhead: refreshAhead(i) })),
     baseUrl: named,
     retry: { minDelay: 10, maxDelay: 300 },
-    timeout: 500,
+    timeout: TIMEOUT,
     logger: false,
+    store: store === 'file' ? { kind: 'file', path: join(folder, 'tokens.json') } : { kind: 'memory' },
   })
   tokens.on('failure', ({ code }) => found.failures.push(code))
   const watches = ids.map((id) => new Watch(tokens, id))
@@ -115,6 +136,7 @@ async function round({ host, gzip, saturated }: Setting, found: Found): Promise<
   await Promise.all([...chains, pool, bare.end(), sender.end(), tokens.close()])
   const arrivals = byAccount(await server.arrivals())
   await server.close()
+  rmSync(folder, { recursive: true, force: true })
 
   for (const watch of watches) take(found, watch, arrivals.get(watch.id) ?? [])
   found.bareTimer.push(...bare.heard.map(({ plannedAt, firedAt }) => firedAt - plannedAt))

@@ -2,6 +2,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { blocked } from './blocked.js'
 import { fanOut } from './fan-out.js'
+import { fleet } from './fleet.js'
 import { herd } from './herd.js'
 import { interceptor } from './interceptor.js'
 import { read } from './read.js'
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<Report>>> = {
   rotate,
   herd,
   interceptor,
+  fleet,
 }
 
 const { values, positionals } = parseArgs({
