@@ -46,7 +46,7 @@ function written({ name, code }: Program): string {
 }
 
 test('each document has its programs', () => {
-  expect(programs).toHaveLength(10)
+  expect(programs).toHaveLength(12)
   expect(programs.filter(isServer)).toHaveLength(2)
 })
 
