@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE
 /** ms; all that refreshing asks for falls into a token's last 200 s, however long it lived. */
 const SHORT_LIFE = 10 * MINUTE
 /** ms; one after the other. */
-const ROTATIONS = [2 * HOUR, SHORT_LIFE, SHORT_LIFE]
+const ROTATIONS = [SHORT_LIFE, SHORT_LIFE, SHORT_LIFE]
 
 type Figures = Row['figures']
 
@@ -77,11 +77,11 @@ const CASES: readonly Case[] = [
   },
 ]
 
-const OVER_THE_DUE_TIME: Case = {
+const OVER_THE_DUE_TIME = {
   name: 'the same, and the refresh was due meanwhile',
   life: 20 * MINUTE,
   happens: (fleet) => outage(fleet, 11 * MINUTE),
-}
+} satisfies Case
 
 /** The store is gone for ten minutes from `left` ms before the token ends. */
 async function outage(fleet: SimulatedFleet, left: number): Promise<void> {
@@ -110,6 +110,7 @@ async function measured(fleet: SimulatedFleet, run: () => Promise<void>): Promis
     'marked suspect': markSuspect,
     'operations a node': store.operations / nodes.length,
     'most operations in 1 s': store.mostInASecond,
+    'seen later than 1 s': fleet.late,
     'seen by all within s': fleet.seenWithin / SECOND,
     'without a token': fleet.unserved,
     'loads a node and hour': load / nodes.length / hours,
@@ -156,18 +157,16 @@ async function fleetOf(
   return { start, rotations: rotated, cases: happened }
 }
 
-/** Each case by its name, of so many nodes. */
-export async function simulated(count: number): Promise<Row[]> {
-  const { start, rotations, cases } = await fleetOf(count, ['classic', 'wait'], ROTATIONS, CASES)
-  const rows: Row[] = [{ name: 'all start within 1 s, the store is empty', figures: start }]
-  for (const [i, figures] of rotations.entries()) rows.push({ name: `rotation ${i + 1}`, figures })
-  for (const [name, figures] of cases) rows.push({ name, figures })
-  for (const how of [
-    ['classic', 'wait'],
-    ['stable', 'refreshAlone'],
-  ] as const) {
-    const alone = await fleetOf(count, how, [], [OVER_THE_DUE_TIME])
-    for (const [name, figures] of alone.cases) rows.push({ name: `${name} (${how.join(', ')})`, figures })
-  }
-  return rows
+const alone: Case = { ...OVER_THE_DUE_TIME, name: `${OVER_THE_DUE_TIME.name} (stable, refreshAlone)` }
+
+/** Each case by its name, of so many nodes. `isLong`: with a rotation of a token that lives 7,200 s. */
+export async function simulated(count: number, isLong: boolean): Promise<Row[]> {
+  const classic = await fleetOf(count, ['classic', 'wait'], ROTATIONS, [...CASES, OVER_THE_DUE_TIME])
+  const stable = await fleetOf(count, ['stable', 'refreshAlone'], isLong ? [2 * HOUR] : [], [alone])
+  return [
+    { name: 'all start within 1 s, the store is empty', figures: classic.start },
+    ...classic.rotations.map((figures, i) => ({ name: `rotation ${i + 1}`, figures })),
+    ...stable.rotations.map((figures) => ({ name: 'two hours of a token that lives so long', figures })),
+    ...[...classic.cases, ...stable.cases].map(([name, figures]) => ({ name, figures })),
+  ]
 }

@@ -31,7 +31,7 @@ export class SimulatedFleet {
   readonly nodes: readonly Node[]
   readonly #random = chance(1)
   /** Of the newest token: when the first node had it and when the last one, monotonic ms. */
-  #seen = { generation: 0, first: 0, last: 0 }
+  #seen = { generation: 0, first: 0, last: 0, late: 0 }
 
   constructor(count: number, endpoint: Endpoint, onStoreDown: OnStoreDown) {
     this.issuer = new SharedIssuer(this.clock, endpoint)
@@ -55,6 +55,11 @@ export class SimulatedFleet {
   /** ms from the first node that had the newest token to the last one that got it. */
   get seenWithin(): number {
     return this.#seen.last - this.#seen.first
+  }
+
+  /** Nodes that got it later than a second after the first one. */
+  get late(): number {
+    return this.#seen.late
   }
 
   /** Nodes that live and have no live token. */
@@ -117,8 +122,11 @@ export class SimulatedFleet {
 
   #saw(generation: number): void {
     const now = this.clock.monotonic()
-    if (generation > this.#seen.generation) this.#seen = { generation, first: now, last: now }
-    else if (generation === this.#seen.generation) this.#seen.last = now
+    if (generation > this.#seen.generation) this.#seen = { generation, first: now, last: now, late: 0 }
+    else if (generation === this.#seen.generation) {
+      this.#seen.last = now
+      if (now - this.#seen.first > 1_000) this.#seen.late += 1
+    }
   }
 }
 

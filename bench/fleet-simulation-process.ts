@@ -1,5 +1,6 @@
 import { simulated } from './fleet-cases.js'
 
-/** The simulated fleet of so many nodes, in a process of its own; it prints the rows of its table as JSON. */
+/** `<nodes> [long]`: a simulated fleet, in a process of its own; it prints the rows of its table as JSON. */
 
-console.log(JSON.stringify(await simulated(Number(process.argv[2]))))
+const [nodes, long] = process.argv.slice(2)
+console.log(JSON.stringify(await simulated(Number(nodes), long === 'long')))

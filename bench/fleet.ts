@@ -13,12 +13,16 @@ const FEW = 100
 const MANY = 10_000
 
 /** Rows by their names. Most of what the loops allocate lives for one operation: a wide nursery keeps it there. */
-async function simulated(nodes: number): Promise<ReadonlyMap<string, Row['figures']>> {
+async function simulated(
+  nodes: number,
+  ...args: readonly string[]
+): Promise<ReadonlyMap<string, Row['figures']>> {
   const file = fileURLToPath(new URL('./fleet-simulation-process.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--max-semi-space-size=64',
     file,
     String(nodes),
+    ...args,
   ])
   const rows: unknown = JSON.parse(stdout)
   if (!Array.isArray(rows) || !rows.every(isRow)) throw new Error('the simulation printed something else')
@@ -31,7 +35,7 @@ function isRow(value: unknown): value is Row {
 
 export async function fleet(): Promise<Report> {
   const { tables, aims } = await real()
-  const few = await simulated(FEW)
+  const few = await simulated(FEW, 'long')
   const many = await simulated(MANY)
   const title = (nodes: number): string =>
     `${nodes} simulated nodes: a token call takes 200 ms, the store is 5 ms away, a slow poll each 30 s`

@@ -123,7 +123,7 @@ export class Follower {
     if (this.offerAt === undefined) return
     this.offerAt = undefined
     try {
-      if (await store.spend(lease, spent)) account.set({ unstored: NOTHING_UNSTORED })
+      if (await store.spend(lease, spent)) account.tell('none', { unstored: NOTHING_UNSTORED })
       if (token && expires && !suspect && token.generation > (lease.token?.generation ?? 0))
         await store.publish(lease, { ...token, expires })
     } catch (error) {

@@ -142,7 +142,7 @@ export class Rotation {
 
   async #notSent({ lease, refreshes }: Attempt, why: NotSent): Promise<void> {
     const { account, demands, follower } = this.#parts
-    account.set({ inFlight: false })
+    account.tell('none', { inFlight: false })
     if (why.notSent === 'down') return this.#waitForStore(why.failure, refreshes)
     for (const refresh of refreshes) demands.addRefresh(refresh)
     await this.#release(lease)
@@ -160,7 +160,7 @@ export class Rotation {
     if (published === 'refused') {
       // The lease was lost meanwhile: what the store holds now counts, and what was asked for is asked again.
       for (const refresh of refreshes) demands.addRefresh(refresh)
-      account.set({ inFlight: false })
+      account.tell('none', { inFlight: false })
       return lease && issuer.retires ? follower.lateCall() : follower.read()
     }
     follower.healAt = undefined

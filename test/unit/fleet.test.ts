@@ -127,6 +127,35 @@ describe('a fleet with one store', () => {
   })
 })
 
+describe('the store’s clock', () => {
+  it.each([-HOUR, HOUR, 30 * HOUR])('may be %i ms off from the nodes’', async (skew) => {
+    const fleet = new VirtualFleet('classic')
+    fleet.store.skew = skew
+    const nodes = await fleet.nodes(3)
+    const expiries = nodes.map(({ tokens }) => tokens.status().expiresAt)
+    expect(expiries).toEqual(Array(3).fill(expiries[0]))
+    expect((expiries[0] ?? 0) - (nodes[0].tokens.status().issuedAt ?? 0)).toBe(2 * HOUR)
+    await fleet.clock.advance(2 * HOUR - 3 * MINUTE)
+    expect(held(nodes)).toEqual(Array(3).fill('token-2'))
+    expect(fleet.issuer.calls).toHaveLength(2)
+  })
+
+  it('says when the day turns', async () => {
+    const fleet = new VirtualFleet('classic')
+    // It is noon in China; by the store, 11 at night.
+    fleet.store.skew = 11 * HOUR
+    const nodes = await fleet.nodes(2)
+    await nodes[1]?.tokens.refresh()
+    await fleet.clock.advance(SECOND)
+    expect(nodes.map(({ tokens }) => tokens.status().fetchesToday)).toEqual([2, 2])
+    await fleet.clock.advance(HOUR)
+    expect(nodes.map(({ tokens }) => tokens.status().fetchesToday)).toEqual([0, 0])
+    await nodes[1]?.tokens.refresh()
+    await fleet.clock.advance(SECOND)
+    expect(nodes.map(({ tokens }) => tokens.status().fetchesToday)).toEqual([1, 1])
+  })
+})
+
 describe('a rejected token', () => {
   it('of all nodes is one normal call', async () => {
     const fleet = new VirtualFleet()
