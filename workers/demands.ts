@@ -45,6 +45,13 @@ export class Demands {
     this.#refreshes = [...this.#refreshes, refresh]
   }
 
+  /** The store knows the same token by another generation: whoever refused it has not got a newer one. */
+  renumber(from: number, to: number): void {
+    this.#rejects = this.#rejects.map((reject) =>
+      reject.generation === from ? { ...reject, generation: to } : reject,
+    )
+  }
+
   judgeRejects(verdict: (reject: Reject) => Verdict): void {
     this.#rejects = this.#rejects.filter((reject) => this.#waits(reject.id, verdict(reject)))
     if (!this.rejected) this.forceNext = false

@@ -2,6 +2,7 @@ import { type Cancel, type Clock, type Instant, instantNow, later } from '../src
 import type { Failure } from '../src/errors.js'
 import type { Notice } from '../src/store.js'
 import type { Account } from './account.js'
+import type { Demands } from './demands.js'
 import { NOTHING_UNSTORED } from './account-state.js'
 import type { Journal } from './journal.js'
 import * as schedule from './schedule.js'
@@ -9,6 +10,7 @@ import { type AccountStore, type Known, type Lease, StoreDown } from './stores/a
 
 export interface FollowerParts {
   readonly account: Account
+  readonly demands: Demands
   readonly store: AccountStore
   readonly clock: Clock
   readonly random: () => number
@@ -98,8 +100,13 @@ export class Follower {
 
   /** A record was read: what is newer is taken over, what is older is offered. True: there is a newer token. */
   took(known: Known): boolean {
-    const { account, store, clock, random, retires } = this.#parts
+    const { account, demands, store, clock, random, retires } = this.#parts
+    const before = account.state
     const isNewer = account.adopt(known)
+    if (isNewer && before.token && before.token.accessToken === known.token?.accessToken) {
+      demands.renumber(before.token.generation, account.generation)
+      if (before.suspect) this.suspect(account.generation)
+    }
     if (isNewer) this.#knocks = 0
     // A token of ours that lost against another one was perhaps fetched after that.
     if (isNewer && this.#unpublished !== undefined && retires) this.#wasLate = true

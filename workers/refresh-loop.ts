@@ -45,7 +45,12 @@ export class RefreshLoop {
     this.#alarm = alarm
     this.#demands = new Demands(answer)
     this.#planner = new Planner(account, clock, this.#demands)
-    this.#follower = new Follower({ ...parts, retires: parts.issuer.retires, wake: () => this.#wake() })
+    this.#follower = new Follower({
+      ...parts,
+      demands: this.#demands,
+      retires: parts.issuer.retires,
+      wake: () => this.#wake(),
+    })
     this.#rotation = new Rotation({
       ...parts,
       demands: this.#demands,

@@ -403,6 +403,31 @@ describe('the store gone', () => {
   })
 })
 
+describe('the same token that nodes got alone', () => {
+  it('is one token, whatever generations they gave it: whoever refused it waits for a newer one', async () => {
+    const fleet = new VirtualFleet('stable')
+    const nodes = await fleet.nodes(2)
+    fleet.issuer.otherwise = () => fleet.issuer.same('token-2', 2 * HOUR)
+    fleet.store.isDown = true
+    await fleet.clock.advance(2 * HOUR - 90 * SECOND)
+    const [first, second] = [...nodes].sort(
+      (a, b) => (a.tokens.status().generation ?? 0) - (b.tokens.status().generation ?? 0),
+    )
+    expect(first?.tokens.status().generation).toBeLessThan(second?.tokens.status().generation ?? 0)
+    fleet.issuer.otherwise = transient()
+    const healed = outcomeOf(first?.tokens.reject('token-2') ?? Promise.reject(new Error('no node')))
+    await settle()
+    // The other node's is the higher one: it is in the store now.
+    fleet.store.comeBack()
+    await fleet.clock.advance(12 * SECOND)
+    expect(first?.tokens.status().generation).toBe(second?.tokens.status().generation)
+    expect([healed.settled, first?.tokens.status().state]).toEqual([false, 'suspect'])
+    fleet.issuer.otherwise = () => fleet.issuer.same('token-3', 2 * HOUR)
+    await fleet.clock.advance(8 * SECOND)
+    expect(healed.value?.accessToken).toBe('token-3')
+  })
+})
+
 describe('failures of a fleet', () => {
   it('back off together: a fleet asks an issuer that fails no more often than one process does', async () => {
     const asked = async (count: number): Promise<number> => {
