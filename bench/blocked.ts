@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { TokenThread } from '../src/index.js'
+import { TokenThread, TokenThreadError } from '../src/index.js'
 import type { BareTimersData } from './bare-timers.js'
 import { type Chains, type Firing, startChains } from './chains.js'
 import { quantile, spread } from './figures.js'
@@ -85,7 +85,7 @@ interface Found {
   readonly read: number[]
   /** From a worker's `postMessage` to the listener on the blocked thread. */
   readonly listener: number[]
-  /** Codes of failed refreshes: there should be none. */
+  /** Codes of failed refreshes, and of bursts in which a read failed: there should be none. */
   readonly failures: string[]
 }
 
@@ -128,7 +128,7 @@ async function round({ host, gzip, saturated, store }: Setting, found: Found): P
 
   const until = Date.now() + ROUND
   while (Date.now() < until) {
-    block(watches)
+    block(watches, found.failures)
     await sleep(FREE)
   }
 
@@ -146,10 +146,21 @@ async function round({ host, gzip, saturated, store }: Setting, found: Found): P
   found.mainRequest.push(...lateness(mainFirings, arrivals, 'main'))
 }
 
-function block(watches: readonly Watch[]): void {
+function block(watches: readonly Watch[], failures: string[]): void {
   const until = Date.now() + BLOCKED
-  for (const watch of watches) watch.catchUp()
-  while (Date.now() < until) for (const watch of watches) watch.look()
+  const readable = new Set(watches)
+  const read = (watch: Watch, how: 'catchUp' | 'look'): void => {
+    try {
+      watch[how]()
+    } catch (error) {
+      // It has expired, as where a disk takes as long as the token lives.
+      if (!(error instanceof TokenThreadError)) throw error
+      readable.delete(watch)
+      failures.push(error.code)
+    }
+  }
+  for (const watch of watches) read(watch, 'catchUp')
+  while (Date.now() < until) for (const watch of readable) read(watch, 'look')
 }
 
 function take({ oursBegins, ours, read }: Found, { plans, seen }: Watch, arrivals: readonly number[]): void {
