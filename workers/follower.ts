@@ -1,5 +1,6 @@
 import { type Cancel, type Clock, type Instant, instantNow, later } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
+import { leaseOf } from '../src/protocol.js'
 import type { Notice } from '../src/store.js'
 import type { Account } from './account.js'
 import type { Demands } from './demands.js'
@@ -39,6 +40,8 @@ export class Follower {
   /** The token is suspect, or the store does not have it: this node's turn to see to that. */
   healAt: Instant | undefined
   offerAt: Instant | undefined
+  /** Until then the answer to another node's forced call may come. */
+  forcedElsewhereUntil: Instant | undefined
   #failures = 0
   /** How often the lease was another's, in a row. */
   #knocks = 0
@@ -85,6 +88,8 @@ export class Follower {
       if ('lease' in answer) {
         this.#knocks = 0
         this.took(answer.lease)
+        // Who has the lease knows that no other call is under way.
+        this.forcedElsewhereUntil = undefined
         return answer
       }
       this.took(answer.known)
@@ -94,6 +99,7 @@ export class Follower {
       this.knockAt = again.mono < answer.heldUntil.mono ? again : answer.heldUntil
       return { held: true }
     } catch (error) {
+      this.forcedElsewhereUntil = undefined
       return { down: this.failed(error) }
     }
   }
@@ -108,6 +114,9 @@ export class Follower {
       if (before.suspect) this.suspect(account.generation)
     }
     if (isNewer) this.#knocks = 0
+    const { lastForced } = account.state.spent
+    if (store.isShared && lastForced && lastForced.mono > (before.spent.lastForced?.mono ?? -Infinity))
+      this.forcedElsewhereUntil = later(lastForced, leaseOf(account.config.timeout))
     // A token of ours that lost against another one was perhaps fetched after that.
     if (isNewer && this.#unpublished !== undefined && retires) this.#wasLate = true
     if (isNewer || known.token?.generation === this.#unpublished) this.#unpublished = undefined

@@ -19,6 +19,7 @@ export interface StoreWishes {
   readonly knockAt: Instant | undefined
   readonly healAt: Instant | undefined
   readonly offerAt: Instant | undefined
+  readonly forcedElsewhereUntil: Instant | undefined
 }
 
 /** Which call comes next, and which demands can't wait for it: floor, waits, budget and force limits put together. */
@@ -36,7 +37,7 @@ export class Planner {
   /** The next call, after the demands that are met already, or can't be in time, were answered. */
   plan(state: AccountState, wishes: StoreWishes): Call {
     this.judgeRefreshes(state)
-    this.#judgeRejects(state, this.#next(state, wishes).at)
+    this.#judgeRejects(state, this.#next(state, wishes).at, wishes)
     return this.#next(state, wishes)
   }
 
@@ -58,12 +59,15 @@ export class Planner {
     return schedule.forceOpensAt(spent, calls, this.#clock, this.#account.limits)
   }
 
-  #judgeRejects(state: AccountState, at: Instant): void {
+  #judgeRejects(state: AccountState, at: Instant, { forcedElsewhereUntil }: StoreWishes): void {
     const { token, spent, wait } = state
     const budget = schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#account.limits)
     this.#demands.judgeRejects(({ generation, until }) => {
       if (generation < (token?.generation ?? 0)) return 'served'
-      const opens = budget ?? (this.#demands.forceNext ? this.forcedFrom(state, 1) : undefined)
+      // The forced call that the limits count may be under way, for the same token.
+      const isAwaited = forcedElsewhereUntil && !reached(forcedElsewhereUntil, this.#clock)
+      const mustForce = this.#demands.forceNext && !isAwaited
+      const opens = budget ?? (mustForce ? this.forcedFrom(state, 1) : undefined)
       if (opens) return tokenRefused(this.#account.config.id, opens, causeOf(state))
       const hopeless = wait?.why === 'operator' || at.mono > until.mono
       return hopeless ? tokenRefused(this.#account.config.id, at, causeOf(state)) : 'waits'

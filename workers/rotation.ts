@@ -70,7 +70,7 @@ export class Rotation {
     if (store.isShared && lease?.sinceRefused === 'the same again, just now' && account.state.suspect)
       demands.forceNext = demands.rejected && account.limits.force !== undefined
     // Read again, plan again: perhaps another node was faster.
-    const call = lease ? planner.plan(account.state, follower) : planned
+    const call = planner.plan(account.state, follower)
     if (!reached(call.at, clock) || call.offer) {
       await this.#release(lease)
       return
