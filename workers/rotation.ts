@@ -39,6 +39,8 @@ interface Attempt {
   readonly call: Call
   readonly lease: Lease | undefined
   readonly refreshes: readonly Refresh[]
+  /** The token had been refused when the call was made: the same one again then says that only a forced call helps. */
+  readonly wasRefused: boolean
   /** The day's count without this call. */
   readonly spentBefore: ReturnType<typeof schedule.spend>
   readonly began: Instant
@@ -79,6 +81,7 @@ export class Rotation {
       call,
       lease,
       refreshes: demands.takeRefreshes(),
+      wasRefused: demands.rejected,
       spentBefore: account.state.spent,
       began: instantNow(clock),
     }
@@ -175,7 +178,7 @@ export class Rotation {
       outsiders,
     })
     if (isNew) journal.refreshed(token, after.due, before.failures)
-    else if (demands.rejected) this.#sameAgain()
+    else if (attempt.wasRefused && demands.rejected) this.#sameAgain()
     // An issuer whose forced call brings the old token was forced by somebody else a moment ago.
     const forcedInVain = !isNew && call.forced ? planner.forcedFrom(account.state, 1) : undefined
     demands.answer(refreshes, forcedInVain && fetchLimit(account.config.id, forcedInVain, undefined))
@@ -260,7 +263,7 @@ export class Rotation {
 
   /** Whether the lease was still ours; undefined: there was none, or nobody knows. */
   async #release(lease: Lease | undefined, tellsFailure = false): Promise<boolean | undefined> {
-    const { account, store, follower } = this.#parts
+    const { account, store, follower, clock } = this.#parts
     if (!lease) return undefined
     const { wait, failures } = account.state
     try {
@@ -269,7 +272,10 @@ export class Rotation {
         tellsFailure && wait ? { until: wait.until, failures } : undefined,
       )
       // Others come first: this node may be the only one that does not get through.
-      if (tellsFailure && wait) account.set({ due: later(wait.until, account.config.retry.minDelay) })
+      if (tellsFailure && wait) {
+        const turns = schedule.turnsAfter(wait.until.mono - clock.monotonic())
+        account.tell('none', { due: later(wait.until, turns) })
+      }
       return isOurs
     } catch (error) {
       follower.failed(error)

@@ -175,7 +175,7 @@ export class AccountStore {
           expires,
         },
       suspect: suspectSince !== undefined,
-      sinceRefused: sinceRefused(token?.epoch ?? 0, suspectSince ?? 0, now - recent),
+      sinceRefused: sinceRefused(token?.epoch ?? 0, suspectSince, now - recent),
       spent: {
         dayEnds: spent.dayEnds - skew,
         calls: spent.calls,
@@ -213,8 +213,13 @@ export class AccountStore {
 }
 
 /** An epoch is about the store's clock at the time when its lease was granted. */
-function sinceRefused(tokenEpoch: number, suspectSince: number, recently: number): Known['sinceRefused'] {
-  if (tokenEpoch <= suspectSince) return 'no call'
+function sinceRefused(
+  tokenEpoch: number,
+  suspectSince: number | undefined,
+  recently: number,
+): Known['sinceRefused'] {
+  // A suspicion that the store was not told of, because it was down: nobody called because of it.
+  if (suspectSince === undefined || tokenEpoch <= suspectSince) return 'no call'
   return tokenEpoch > recently ? 'the same again, just now' : 'the same again'
 }
 
