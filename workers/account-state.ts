@@ -49,7 +49,7 @@ const SAME_MOMENT = 1_000
 export function adopted(
   state: AccountState,
   { token, suspect, spent, retry, epoch }: Known,
-  { refreshAhead, retry: config }: AccountConfig,
+  { refreshAhead }: AccountConfig,
   clock: Clock,
   random: Chance,
 ): AccountState {
@@ -65,7 +65,7 @@ export function adopted(
       wait: undefined,
       failures: 0,
     }
-    return waitingWith({ ...seen, ...fields }, retry, config, clock, random)
+    return waitingWith({ ...seen, ...fields }, retry, clock, random)
   }
   if (token?.generation !== generation) return seen
   // Not each time that it is read: then a step of the store's clock would move it too.
@@ -79,25 +79,19 @@ export function adopted(
       suspect: state.suspect || suspect,
     },
     retry,
-    config,
     clock,
     random,
   )
 }
 
 /** Another node's call has failed: the issuer is not asked again before the same time. */
-function waitingWith(
-  state: AccountState,
-  retry: Known['retry'],
-  { minDelay }: AccountConfig['retry'],
-  clock: Clock,
-  random: Chance,
-): AccountState {
+function waitingWith(state: AccountState, retry: Known['retry'], clock: Clock, random: Chance): AccountState {
   if (!retry || reached(retry.until, clock)) return state
+  const turns = schedule.turnsAfter(retry.until.mono - clock.monotonic())
   if (state.wait && state.wait.until.mono >= retry.until.mono - SAME_MOMENT) return state
   return {
     ...state,
-    due: laterOf(state.due, later(retry.until, random() * minDelay)),
+    due: laterOf(state.due, later(retry.until, random() * turns)),
     wait: { until: retry.until, why: 'backoff' },
     failures: Math.max(state.failures, retry.failures),
   }

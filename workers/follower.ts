@@ -24,6 +24,8 @@ export interface FollowerParts {
 /** What came of knocking at the store: a lease, another's, or that the store can't be used. */
 export type Knock = { readonly lease: Lease } | { readonly held: true } | { readonly down: Failure }
 
+/** ms; nodes that made calls without the store tell it so within this time. */
+const TELL_SPREAD = 600_000
 /** Slow polls of many nodes are spread over this share of the time between them. */
 const POLL_JITTER = 0.2
 
@@ -43,6 +45,7 @@ export class Follower {
   /** Until then the answer to another node's forced call may come. */
   forcedElsewhereUntil: Instant | undefined
   #failures = 0
+  #notices = 0
   /** How often the lease was another's, in a row. */
   #knocks = 0
   /** A call of ours was late, and what the store has come to meanwhile is not known yet. */
@@ -60,17 +63,21 @@ export class Follower {
   watch(): Cancel {
     const { store, account } = this.#parts
     return store.watch((notice: Notice | undefined) => {
-      if (notice && notice.generation < account.generation + (notice.suspect ? 0 : 1)) return
-      this.#readNow()
+      const { generation = Infinity, suspect = false } = notice ?? {}
+      // Another node has put our token into the store: there is nothing left to offer.
+      if (generation === account.generation && !suspect && account.state.unstored.calls <= 0)
+        this.offerAt = undefined
+      if (generation > account.generation || (suspect && generation === account.generation)) this.#readNow()
     })
   }
 
   /** Looks into the store; what it says is taken over. It never throws. */
   async read(): Promise<void> {
     const { store } = this.#parts
+    const notices = this.#notices
     try {
       const known = await store.load()
-      this.#up()
+      this.#up(notices)
       this.took(known)
     } catch (error) {
       this.failed(error)
@@ -80,11 +87,12 @@ export class Follower {
   /** Takes the lease for `duration` ms, if it is free. */
   async knock(duration: number): Promise<Knock> {
     const { store, account, clock, random } = this.#parts
+    const notices = this.#notices
     this.knockAt = undefined
     try {
       await this.#marking
       const answer = await store.acquire(duration, Math.max(account.state.epoch, account.generation))
-      this.#up()
+      this.#up(notices)
       if ('lease' in answer) {
         this.#knocks = 0
         this.took(answer.lease)
@@ -123,12 +131,16 @@ export class Follower {
     if (this.#wasLate) this.#late = known.epoch
     if ((this.#wasLate || isNewer) && account.generation <= this.#late) this.suspect(account.generation)
     this.#wasLate = false
-    const left = account.left - account.margin
     const isOpen = store.isShared && account.state.suspect && known.sinceRefused === 'no call'
-    this.healAt = isOpen ? (this.healAt ?? schedule.spreadOut(clock, account.margin, random)) : undefined
+    this.healAt = isOpen
+      ? (this.healAt ?? schedule.spreadOut(clock, schedule.soon(account.margin), random))
+      : undefined
     const isBehind = account.left > 0 && (known.token?.generation ?? 0) < account.generation
-    const lacks = isBehind || (store.isShared && account.state.unstored.calls > 0)
-    this.offerAt = lacks ? (this.offerAt ?? schedule.spreadOut(clock, left, random)) : undefined
+    const toTell = store.isShared && account.state.unstored.calls > 0
+    // Each node has calls of its own to tell of: that can wait.
+    const spread = isBehind ? schedule.soon(account.left) : TELL_SPREAD
+    this.offerAt =
+      isBehind || toTell ? (this.offerAt ?? schedule.spreadOut(clock, spread, random)) : undefined
     return isNewer
   }
 
@@ -197,20 +209,22 @@ export class Follower {
     return error.failure
   }
 
-  #up(): void {
+  /** `notices`: how many had come when the store was asked. What a later one tells of may be newer than its answer. */
+  #up(notices: number): void {
     const { account, store, clock, random, journal } = this.#parts
     this.#failures = 0
     const every = store.pollEvery * (1 + POLL_JITTER * (random() - 0.5))
-    this.readAt = store.isShared ? later(instantNow(clock), every) : undefined
+    if (notices === this.#notices) this.readAt = store.isShared ? later(instantNow(clock), every) : undefined
     if (!account.state.isStoreDown) return
     journal.storeUp()
     // What waited for the store alone is due, not for all nodes at once.
     const isDue = account.state.wait?.why === 'store'
-    const due = schedule.spreadOut(clock, account.left, random)
+    const due = schedule.spreadOut(clock, schedule.soon(account.left), random)
     account.tell('none', { isStoreDown: false, ...(isDue && { wait: undefined, due }) })
   }
 
   #readNow(): void {
+    this.#notices += 1
     this.readAt = instantNow(this.#parts.clock)
     this.#parts.wake()
   }

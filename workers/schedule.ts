@@ -75,9 +75,19 @@ export function leaseFor(timeout: number, margin: number): { readonly lease: num
   return { lease, call: Math.min(timeout, CALL_SHARE * lease) }
 }
 
-/** When a node does its part of what all nodes hear of at once. `left`: ms until that is urgent. */
-export function spreadOut(clock: Clock, left: number, random: () => number): Instant {
-  return later(instantNow(clock), random() * Math.min(EVENT_SPREAD, Math.max(0, left) / 4))
+/** When a node does its part of what all nodes hear of at once: within so many ms. */
+export function spreadOut(clock: Clock, ms: number, random: () => number): Instant {
+  return later(instantNow(clock), random() * ms)
+}
+
+/** Over how many ms that is spread. `left`: ms until it is urgent. */
+export function soon(left: number): number {
+  return Math.min(EVENT_SPREAD, Math.max(0, left) / 4)
+}
+
+/** ms over which the next calls of all nodes are spread when a wait of so many ms is over; who failed comes last. */
+export function turnsAfter(wait: number): number {
+  return Math.min(EVENT_SPREAD, wait / 2)
 }
 
 /** Exponential backoff with full jitter, never under the floor. `failures` is 1 after the first. */

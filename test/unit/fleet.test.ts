@@ -63,6 +63,21 @@ describe('a fleet with one store', () => {
     expect(fleet.issuer.calls).toHaveLength(3)
   })
 
+  it('reads again where a notice came while it was reading', async () => {
+    const fleet = new VirtualFleet()
+    const nodes = await fleet.nodes(2)
+    await fleet.clock.advance(HOUR)
+    const release = fleet.store.hold('load')
+    fleet.store.comeBack()
+    await settle()
+    await nodes[1]?.tokens.refresh()
+    await fleet.clock.advance(1)
+    expect(held(nodes)).toEqual(['token-1', 'token-2'])
+    release()
+    await fleet.clock.advance(1)
+    expect(held(nodes)).toEqual(['token-2', 'token-2'])
+  })
+
   it('a restart costs no fetch, and its first token is there before the issuer is asked', async () => {
     const fleet = new VirtualFleet()
     const [first] = await fleet.nodes(1)
@@ -364,6 +379,20 @@ describe('the store gone', () => {
     await fleet.clock.advance(30 * SECOND)
     expect(held(nodes)).toEqual(['token-2', 'token-2'])
     expect(fleet.issuer.calls).toHaveLength(2)
+  })
+
+  it('back and empty is knocked at by few: who hears that its token is there again has nothing to offer', async () => {
+    const fleet = new VirtualFleet('classic')
+    await fleet.nodes(20)
+    await fleet.clock.advance(HOUR)
+    fleet.store.isDown = true
+    await fleet.clock.advance(2 * MINUTE)
+    fleet.store.empty()
+    const before = fleet.store.counts.acquire
+    fleet.store.comeBack()
+    await fleet.clock.advance(MINUTE)
+    expect(fleet.store.counts.acquire - before).toBeLessThanOrEqual(3)
+    expect(fleet.store.counts.publish).toBe(2)
   })
 
   it('older than what the nodes hold, it takes theirs, and counts on from what they know', async () => {
