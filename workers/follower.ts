@@ -121,6 +121,9 @@ export class Follower {
       demands.renumber(before.token.generation, account.generation)
       if (before.suspect) this.suspect(account.generation)
     }
+    // Two that were got in the same ms, one of them without the store: neither is newer, so both have to go.
+    const isOther = !isNewer && known.token?.generation === account.generation
+    if (isOther && known.token?.accessToken !== before.token?.accessToken) this.suspect(account.generation)
     if (isNewer) this.#knocks = 0
     const { lastForced } = account.state.spent
     if (store.isShared && lastForced && lastForced.mono > (before.spent.lastForced?.mono ?? -Infinity))
