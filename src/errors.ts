@@ -94,7 +94,12 @@ function formsOf(secret: string): string[] {
 
 /** What a thrown value says, for a message of ours. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    // An object without a prototype, say.
+    return 'something that can’t be shown'
+  }
 }
 
 export function closedError(message = 'the TokenThread was closed'): TokenThreadError {

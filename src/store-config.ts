@@ -1,7 +1,7 @@
 import { isBuiltin } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { optionError } from './errors.js'
+import { messageOf, optionError } from './errors.js'
 import type { StoreConfig, StoreKind } from './protocol.js'
 import { check, type Fields, fieldsOf } from './validate.js'
 
@@ -27,6 +27,9 @@ export function readStore(value: unknown): StoreConfig {
     throw optionError(`store.kind is missing: give one of ${KINDS.map((kind) => `'${kind}'`).join(', ')}`)
   const kind = check.oneOf<StoreKind>(given, 'store.kind', KINDS, 'memory')
   const fields = fieldsOf(value, 'store.', ['kind', ...FIELDS[kind]])
+  // As where an environment variable is missing: tokens would lie in the clear.
+  if ('encryptionKey' in fields && fields.encryptionKey === undefined)
+    throw optionError('store.encryptionKey is undefined: give a key, or leave it out')
   const encryptionKeys = keysOf(fields.encryptionKey)
   switch (kind) {
     case 'memory':
@@ -47,18 +50,35 @@ export function readStore(value: unknown): StoreConfig {
     case 'redis':
       return { ...redisOf(fields), encryptionKeys }
     case 'module':
-      return { kind, url: moduleOf(fields.url), options: fields.options, encryptionKeys }
+      return { kind, url: moduleOf(fields.url), options: cloneable(fields.options), encryptionKeys }
   }
 }
 
 function pathOf(value: unknown): string {
   if (value instanceof URL) {
     if (value.protocol !== 'file:') throw optionError('store.path must be a path or a file URL')
-    return fileURLToPath(value)
+    return localPathOf(value)
   }
   const path = check.text(value, 'store.path')
   if (path === undefined) throw optionError('store.path is missing: say where the file is')
-  return path.startsWith('file:') ? fileURLToPath(check.url(path, 'store.path', ['file:'])) : resolve(path)
+  return path.startsWith('file:') ? localPathOf(check.url(path, 'store.path', ['file:'])) : resolve(path)
+}
+
+function localPathOf(url: URL): string {
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    throw optionError(`store.path names no local file: ${messageOf(error)}`)
+  }
+}
+
+/** What the thread is started with is cloned. */
+function cloneable(options: unknown): unknown {
+  try {
+    return structuredClone(options)
+  } catch (error) {
+    throw optionError(`store.options can't be handed to the thread: ${messageOf(error)}`)
+  }
 }
 
 function urlOf(value: unknown, path: string, protocols: readonly string[]): string {
@@ -87,14 +107,19 @@ function redisOf(fields: Fields): Extract<StoreConfig, { kind: 'redis' }> {
 }
 
 function moduleOf(value: unknown): string {
-  if (value instanceof URL) return value.href
-  const url = check.text(value, 'store.url')
+  const url = value instanceof URL ? value.href : check.text(value, 'store.url')
   if (url === undefined) throw optionError('store.url is missing: say which module exports the store')
   if (url.startsWith('.'))
     throw optionError(
       "store.url must not be relative: the thread is elsewhere. Give new URL('./store.js', import.meta.url)",
     )
-  return isAbsolute(url) ? pathToFileURL(url).href : url
+  if (isAbsolute(url)) return pathToFileURL(url).href
+  // Not shown: a server's URL may hold a password.
+  if (URL.canParse(url) && !['file:', 'data:', 'node:'].includes(new URL(url).protocol))
+    throw optionError(
+      "store names no module: for a server give { kind: 'postgres', url }, or mysql, or redis",
+    )
+  return url
 }
 
 const KEY_BYTES = 32

@@ -123,7 +123,7 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
       generation: token?.generation,
       issuedAt: token?.issuedAt,
       expiresAt: token?.expiresAt,
-      nextRefreshAt: state === 'closed' || !known ? undefined : Math.round(known.due.wall),
+      nextRefreshAt: state === 'closed' || !known ? undefined : nextCallIn(known),
       lastFailure: past && { ...past.failure, at: past.at },
       failures: known?.failures ?? 0,
       fetchesToday: today?.calls ?? 0,
@@ -251,4 +251,9 @@ export class TokenSource extends EventEmitter<TokenSourceEvents> implements Toke
 
 function rejected(reason: unknown): Promise<never> {
   return new Promise((_resolve, reject) => reject(reason))
+}
+
+/** What is due may have to wait, as for a store that can't be used. */
+function nextCallIn({ due, wait }: AccountState): number {
+  return Math.round(Math.max(due.wall, wait?.until.wall ?? 0))
 }

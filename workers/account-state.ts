@@ -49,49 +49,54 @@ const SAME_MOMENT = 1_000
 export function adopted(
   state: AccountState,
   { token, suspect, spent, retry, epoch }: Known,
-  { refreshAhead }: AccountConfig,
+  { refreshAhead, retry: ours }: AccountConfig,
   clock: Clock,
   random: Chance,
 ): AccountState {
   const seen = { ...withCount(state, spent), epoch: Math.max(state.epoch, epoch) }
+  const waiting = (to: AccountState): AccountState => waitingWith(to, retry, ours, clock, random)
   const generation = state.token?.generation ?? 0
-  if (token && token.generation > generation) {
+  if (!token) return generation === 0 ? waiting(seen) : seen
+  if (token.generation < generation) return seen
+  const next = { ...seen, tokenEpoch: token.epoch }
+  if (token.generation > generation) {
     const due = schedule.followUpAt(token.expires, token.expiresAt - token.issuedAt, refreshAhead, random)
-    const fields = {
-      ...tokenFields(token),
-      tokenEpoch: token.epoch,
-      due,
-      suspect,
-      wait: undefined,
-      failures: 0,
-    }
-    return waitingWith({ ...seen, ...fields }, retry, clock, random)
+    return waiting({ ...next, ...tokenFields(token), due, suspect, wait: undefined, failures: 0 })
   }
-  if (token?.generation !== generation) return seen
   // Not each time that it is read: then a step of the store's clock would move it too.
-  const corrected =
-    token.epoch > state.tokenEpoch && Math.abs(token.expires.mono - (state.expires?.mono ?? 0)) > SAME_MOMENT
-  return waitingWith(
-    {
-      ...seen,
-      ...(corrected && tokenFields(token)),
-      tokenEpoch: token.epoch,
-      suspect: state.suspect || suspect,
-    },
-    retry,
-    clock,
-    random,
-  )
+  const isSeenAgain = token.epoch > state.tokenEpoch
+  const isMoved = Math.abs(token.expires.mono - (state.expires?.mono ?? 0)) > SAME_MOMENT
+  const left = token.expires.mono - clock.monotonic()
+  return waiting({
+    ...next,
+    ...(isSeenAgain && isMoved && tokenFields(token)),
+    // Another node has asked, and it is not renewed yet: nobody need ask again before the same rule says so.
+    ...(isSeenAgain &&
+      state.tokenEpoch > 0 && {
+        due: laterOf(state.due, schedule.followUpAt(token.expires, left, refreshAhead, random)),
+      }),
+    suspect: state.suspect || suspect,
+  })
 }
 
-/** Another node's call has failed: the issuer is not asked again before the same time. */
-function waitingWith(state: AccountState, retry: Known['retry'], clock: Clock, random: Chance): AccountState {
+/**
+ * Another node's call has failed: the issuer is not asked again before the same time. One that is further off than
+ * our own waits ever are is the wait of a node with other options, or the store's clock was stepped back.
+ */
+function waitingWith(
+  state: AccountState,
+  retry: Known['retry'],
+  { maxDelay }: AccountConfig['retry'],
+  clock: Clock,
+  random: Chance,
+): AccountState {
   if (!retry || reached(retry.until, clock)) return state
-  const turns = schedule.turnsAfter(retry.until.mono - clock.monotonic())
+  const wait = retry.until.mono - clock.monotonic()
+  if (wait > Math.max(maxDelay, schedule.OPERATOR_DELAY) + SAME_MOMENT) return state
   if (state.wait && state.wait.until.mono >= retry.until.mono - SAME_MOMENT) return state
   return {
     ...state,
-    due: laterOf(state.due, later(retry.until, random() * turns)),
+    due: laterOf(state.due, later(retry.until, random() * schedule.turnsAfter(wait))),
     wait: { until: retry.until, why: 'backoff' },
     failures: Math.max(state.failures, retry.failures),
   }
@@ -160,7 +165,6 @@ export function waitingForStore(
   const until = later(instantNow(clock), delay)
   return {
     ...state,
-    due: laterOf(state.due, until),
     wait: { until, why: failure.retryable ? 'store' : 'operator' },
     failures,
     lastFailure: { failure, at: clock.now() },

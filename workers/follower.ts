@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, type Instant, instantNow, later } from '../src/clock.js'
+import { type Cancel, type Clock, type Instant, instantNow, later, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
 import { leaseOf } from '../src/protocol.js'
 import type { Notice } from '../src/store.js'
@@ -45,6 +45,10 @@ export class Follower {
   /** Until then the answer to another node's forced call may come. */
   forcedElsewhereUntil: Instant | undefined
   #failures = 0
+  /** Why the store can't be used, if so. */
+  #down: Failure | undefined
+  /** Calls in a row whose lease was lost, or whose token the store refused. */
+  #lost = 0
   #notices = 0
   /** How often the lease was another's, in a row. */
   #knocks = 0
@@ -75,6 +79,7 @@ export class Follower {
   async read(): Promise<void> {
     const { store } = this.#parts
     const notices = this.#notices
+    this.#bound()
     try {
       const known = await store.load()
       this.#up(notices)
@@ -89,6 +94,9 @@ export class Follower {
     const { store, account, clock, random } = this.#parts
     const notices = this.#notices
     this.knockAt = undefined
+    // It was down a moment ago, and a token that is about to end does not wait for it to say so again.
+    if (this.#down && this.readAt && !reached(this.readAt, clock)) return { down: this.#down }
+    this.#bound()
     try {
       await this.#marking
       const answer = await store.acquire(duration, Math.max(account.state.epoch, account.generation))
@@ -123,8 +131,8 @@ export class Follower {
     }
     // Two that were got in the same ms, one of them without the store: neither is newer, so both have to go.
     const isOther = !isNewer && known.token?.generation === account.generation
-    if (isOther && known.token?.accessToken !== before.token?.accessToken) this.suspect(account.generation)
-    if (isNewer) this.#knocks = 0
+    if (isOther && known.token.accessToken !== before.token?.accessToken) this.suspect(account.generation)
+    if (isNewer) this.#knocks = this.#lost = 0
     const { lastForced } = account.state.spent
     if (store.isShared && lastForced && lastForced.mono > (before.spent.lastForced?.mono ?? -Infinity))
       this.forcedElsewhereUntil = later(lastForced, leaseOf(account.config.timeout))
@@ -134,7 +142,10 @@ export class Follower {
     if (this.#wasLate) this.#late = known.epoch
     if ((this.#wasLate || isNewer) && account.generation <= this.#late) this.suspect(account.generation)
     this.#wasLate = false
-    const isOpen = store.isShared && account.state.suspect && known.sinceRefused === 'no call'
+    const { suspect } = account.state
+    // The store was down when it was said.
+    if (suspect && !known.suspect && known.token?.generation === account.generation) this.#mark()
+    const isOpen = suspect && known.sinceRefused === 'no call'
     this.healAt = isOpen
       ? (this.healAt ?? schedule.spreadOut(clock, schedule.soon(account.margin), random))
       : undefined
@@ -156,7 +167,7 @@ export class Follower {
     try {
       if (await store.spend(lease, spent)) account.tell('none', { unstored: NOTHING_UNSTORED })
       if (token && expires && !suspect && token.generation > (lease.token?.generation ?? 0))
-        await store.publish(lease, { ...token, expires })
+        if (await store.publish(lease, { ...token, expires })) account.set({ tokenEpoch: lease.epoch })
     } catch (error) {
       this.failed(error)
     }
@@ -164,12 +175,17 @@ export class Follower {
 
   /** An API refused the token of this generation, or may do so. All nodes hear of it. */
   suspect(generation: number): void {
-    const { account, store, clock } = this.#parts
+    const { account, clock } = this.#parts
     if (generation !== account.generation) return
-    if (store.isShared) this.healAt = instantNow(clock)
+    this.healAt = instantNow(clock)
     if (account.state.suspect) return
     account.tell('none', { suspect: true })
-    this.#marking = store.markSuspect(generation).catch((error: unknown) => {
+    this.#mark()
+  }
+
+  #mark(): void {
+    const { account, store } = this.#parts
+    this.#marking = store.markSuspect(account.generation).catch((error: unknown) => {
       this.failed(error)
     })
   }
@@ -180,12 +196,20 @@ export class Follower {
    */
   lateCall(): Promise<void> {
     this.#wasLate = true
-    return this.read()
+    return this.lost()
   }
 
   /** The store was to have the token of this generation, and it is not known whether it does. */
   unpublished(generation: number): void {
     this.#unpublished = generation
+  }
+
+  /** A call came to nothing because its lease was lost. Whoever has it is likely to be done soon. */
+  async lost(): Promise<void> {
+    const { account, clock, random } = this.#parts
+    await this.read()
+    this.#lost += 1
+    this.knockAt = later(instantNow(clock), schedule.backoff(this.#lost, account.config.retry, random))
   }
 
   /** Resolves when the store has heard of what was said to it. */
@@ -199,6 +223,7 @@ export class Follower {
     const { account, clock, random, journal } = this.#parts
     const { onStoreDown, retry } = account.config
     this.#failures += 1
+    this.#down = error.failure
     journal.storeDown(
       error.failure,
       onStoreDown === 'refreshAlone'
@@ -216,14 +241,26 @@ export class Follower {
   #up(notices: number): void {
     const { account, store, clock, random, journal } = this.#parts
     this.#failures = 0
+    this.#down = undefined
     const every = store.pollEvery * (1 + POLL_JITTER * (random() - 0.5))
     if (notices === this.#notices) this.readAt = store.isShared ? later(instantNow(clock), every) : undefined
     if (!account.state.isStoreDown) return
     journal.storeUp()
     // What waited for the store alone is due, not for all nodes at once.
-    const isDue = account.state.wait?.why === 'store'
-    const due = schedule.spreadOut(clock, schedule.soon(account.left), random)
-    account.tell('none', { isStoreDown: false, ...(isDue && { wait: undefined, due }) })
+    const { wait, due } = account.state
+    const isOver = wait?.why === 'store'
+    const wasDue = isOver && reached(due, clock)
+    account.tell('none', {
+      isStoreDown: false,
+      ...(isOver && { wait: undefined, failures: 0 }),
+      ...(wasDue && { due: schedule.spreadOut(clock, schedule.soon(account.left), random) }),
+    })
+  }
+
+  /** A store that hangs must not take up the margin. */
+  #bound(): void {
+    const { account, store } = this.#parts
+    store.patience = account.left > 0 ? account.margin / 4 : Infinity
   }
 
   #readNow(): void {

@@ -12,12 +12,14 @@ export class Journal {
   readonly #repeats: Repeats
   readonly #storeRepeats: Repeats
   readonly #outsiderRepeats: Repeats
+  readonly #lostRepeats: Repeats
 
   constructor(account: string, clock: Clock, write: (record: LogRecord) => void) {
     this.#account = account
     this.#repeats = new Repeats(clock)
     this.#storeRepeats = new Repeats(clock)
     this.#outsiderRepeats = new Repeats(clock)
+    this.#lostRepeats = new Repeats(clock)
     this.#write = write
   }
 
@@ -89,6 +91,18 @@ export class Journal {
       message:
         `another program fetches tokens for this AppID: ${what}. Let it read the token from here, give all processes one ` +
         'store (option `store`), or move it to an AppID or endpoint of its own',
+    })
+  }
+
+  /** Loud: on an endpoint where a fetch makes other tokens void it costs one more. */
+  tokenRefused(): void {
+    const repeated = this.#lostRepeats.tell('')
+    if (repeated === undefined) return
+    this.#write({
+      level: 'warn',
+      fields: { account: this.#account, ...(repeated > 0 && { repeated }) },
+      message:
+        'the store refused a token that was fetched: this process was stopped, or too slow, and its lease went to another one',
     })
   }
 }

@@ -90,7 +90,7 @@ export class Planner {
     const soonest = wait ? laterOf(floor, wait.until) : floor
     if (this.#demands.rejected)
       return { at: soonest, forced: this.#demands.forceNext, asker: 'caller', offer: false }
-    const scheduled = laterOf(due, floor)
+    const scheduled = laterOf(due, soonest)
     const heal = healAt && laterOf(healAt, soonest)
     const mayHeal = !schedule.budgetOpensAt(spent, 'caller', this.#clock, this.#account.limits)
     return heal && mayHeal && heal.mono < scheduled.mono

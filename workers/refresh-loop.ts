@@ -112,10 +112,8 @@ export class RefreshLoop {
   async #nextCall(): Promise<Call | undefined> {
     const follower = this.#follower
     while (!this.#closing.signal.aborted) {
-      if (follower.readAt && reached(follower.readAt, this.#clock)) {
-        await follower.read()
-        continue
-      }
+      // Once, and then the demands: a store that has news at each look must not keep the loop from its work.
+      if (follower.readAt && reached(follower.readAt, this.#clock)) await follower.read()
       const call = this.#planner.plan(this.state, follower)
       if (reached(call.at, this.#clock)) return call
       await this.#sleep(soonest(call.at, follower.readAt))

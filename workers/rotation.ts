@@ -1,4 +1,4 @@
-import { type Clock, type Instant, instantNow, later, reached } from '../src/clock.js'
+import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
 import type { Account } from './account.js'
 import {
@@ -52,22 +52,29 @@ type NotSent = { readonly notSent: 'lost' } | { readonly notSent: 'down'; readon
 /** One rotation: take the lease, read again, count, fetch, publish. */
 export class Rotation {
   readonly #parts: RotationParts
-  /** The day, by its end, of which was said that it is nearly spent. */
-  #warnedForDay: number | undefined
+  /** The count of the day of which was said that it is nearly spent. */
+  #warnedFor: Attempt['spentBefore'] | undefined
 
   constructor(parts: RotationParts) {
     this.#parts = parts
   }
 
   async run(planned: Call): Promise<void> {
-    const { account, store, follower, planner, demands, clock, closing } = this.#parts
-    const { lease: duration, call: longest } = schedule.leaseFor(account.config.timeout, account.margin)
+    const { account, store, follower, planner, demands, clock } = this.#parts
+    const { lease: duration, call: longest } = this.#lengths()
     const knock = await follower.knock(duration)
     if ('held' in knock) return
     if ('down' in knock && (planned.offer || !this.#mayGoAlone(knock.down)))
       return planned.offer ? undefined : this.#waitForStore(knock.down, demands.takeRefreshes())
     const lease = 'lease' in knock ? knock.lease : undefined
-    if (lease) await follower.offer(lease)
+    if (this.#isClosing()) {
+      await this.#release(lease)
+      return
+    }
+    if (lease) {
+      await follower.offer(lease)
+      this.#sayNearsLimit(lease.spent)
+    }
     // Another node's call has just brought the refused token again: no second one is needed to know.
     if (store.isShared && lease?.sinceRefused === 'the same again, just now' && account.state.suspect)
       demands.forceNext = demands.rejected && account.limits.force !== undefined
@@ -89,8 +96,20 @@ export class Rotation {
     if ('notSent' in answer) return this.#notSent(attempt, answer)
     const read = notOver(answer, attempt.began, clock)
     if (read.granted) return this.#granted(attempt, read)
-    if (closing.aborted) return this.#leave(attempt, read)
+    if (this.#isClosing()) return this.#leave(attempt, read)
     return this.#refused(attempt, read)
+  }
+
+  #isClosing(): boolean {
+    return this.#parts.closing.aborted
+  }
+
+  /** ms. Without others there is nobody to make room for; a token that has ended says nothing of the next one's life. */
+  #lengths(): { readonly lease: number; readonly call: number } {
+    const { account, store } = this.#parts
+    const { timeout, refreshAhead } = account.config
+    if (!store.isShared) return { lease: 2 * timeout, call: timeout }
+    return schedule.leaseFor(timeout, account.left > 0 ? account.margin : refreshAhead)
   }
 
   /** Of an account that never had a token, a store that is set up wrongly is said at once. */
@@ -112,7 +131,7 @@ export class Rotation {
   }
 
   async #fetch({ call, lease, spentBefore }: Attempt, longest: number): Promise<Answer | NotSent> {
-    const { account, clock, issuer, journal, closing } = this.#parts
+    const { account, clock, issuer, closing } = this.#parts
     const { forced } = call
     const { limits } = account
     // Counted, and said so, before it is sent: a node that dies now must not have fetched for nothing.
@@ -120,10 +139,7 @@ export class Rotation {
     const told = lease ? await this.#spend(lease, spent) : 'untold'
     if (typeof told === 'object') return told
     account.tell('none', { ...counted(account.state, spent, forced, told), inFlight: true })
-    if (schedule.nearsLimit(spentBefore, spent, limits) && this.#warnedForDay !== spent.dayEnds) {
-      this.#warnedForDay = spent.dayEnds
-      journal.nearsLimit(spent, limits.perDay)
-    }
+    this.#sayNearsLimit(spentBefore)
     const timeout = lease ? Math.min(longest, lease.ends.mono - clock.monotonic()) : longest
     // A process that was stopped meanwhile finds its lease over.
     if (lease && (timeout <= 0 || reached(lease.ends, clock))) {
@@ -131,6 +147,16 @@ export class Rotation {
       return { notSent: 'lost' }
     }
     return issuer.fetch({ forced, timeout }, closing)
+  }
+
+  /** Once a day, by the node whose calls bring the count there. */
+  #sayNearsLimit(before: Attempt['spentBefore']): void {
+    const { account, journal } = this.#parts
+    const { spent } = account.state
+    if (!schedule.nearsLimit(before, spent, account.limits)) return
+    if (this.#warnedFor && schedule.sameDay(this.#warnedFor, spent)) return
+    this.#warnedFor = spent
+    journal.nearsLimit(spent, account.limits.perDay)
   }
 
   async #spend(lease: Lease, spent: Attempt['spentBefore']): Promise<'told' | 'untold' | NotSent> {
@@ -149,7 +175,7 @@ export class Rotation {
     if (why.notSent === 'down') return this.#waitForStore(why.failure, refreshes)
     for (const refresh of refreshes) demands.addRefresh(refresh)
     await this.#release(lease)
-    await follower.read()
+    await follower.lost()
   }
 
   async #granted(attempt: Attempt, grant: Grant): Promise<void> {
@@ -164,7 +190,9 @@ export class Rotation {
       // The lease was lost meanwhile: what the store holds now counts, and what was asked for is asked again.
       for (const refresh of refreshes) demands.addRefresh(refresh)
       account.tell('none', { inFlight: false })
-      return lease && issuer.retires ? follower.lateCall() : follower.read()
+      journal.tokenRefused()
+      await this.#release(lease)
+      return issuer.retires ? follower.lateCall() : follower.lost()
     }
     follower.healAt = undefined
     if (published === 'down') follower.unpublished(token.generation)
@@ -196,8 +224,9 @@ export class Rotation {
     }
   }
 
-  #seesOutsiders({ call, spentBefore, began }: Attempt, before: Account['state'], { life }: Grant): boolean {
+  #seesOutsiders(attempt: Attempt, before: Account['state'], { life }: Grant): boolean {
     const { account, store, issuer, journal, demands } = this.#parts
+    const { call, lease, spentBefore, began } = attempt
     const seen = {
       before,
       spent: spentBefore,
@@ -208,8 +237,9 @@ export class Rotation {
       wasRefused: demands.rejected,
       retires: issuer.retires,
     }
-    // Processes that share no store are each other's outsiders where all get the same token: that is no trouble.
-    const what = earlyRefusal(seen) ?? (store.isShared ? renewedByOthers(seen) : undefined)
+    // Processes that share no store are each other's outsiders where all get the same token: that is no trouble. Nor
+    // does one that refreshes alone know what the others do.
+    const what = earlyRefusal(seen) ?? (store.isShared && lease ? renewedByOthers(seen) : undefined)
     if (what !== undefined) journal.outsider(what)
     return what !== undefined
   }
@@ -232,7 +262,9 @@ export class Rotation {
     const ofTheDay = refusal.wait.why === 'limit' && refusal.wait.ms === 'day'
     // The day's limit of forced calls says nothing about normal ones: the schedule stays as it was.
     const keeps = { due: before.due, wait: before.wait, failures: before.failures, forceOpensAt: after.due }
-    account.tell('failure', call.forced && ofTheDay ? { ...after, ...keeps } : after)
+    // Nor does what callers asked for: whether it is tried again is theirs, and of their part of the budget.
+    const due = call.asker === 'caller' ? laterOf(before.due, after.due) : after.due
+    account.tell('failure', { ...after, due, ...(call.forced && ofTheDay && keeps) })
     const failure = after.lastFailure?.failure ?? refusal.failure
     journal.failed(failure, account.state.due, live)
     demands.answer(
@@ -274,7 +306,7 @@ export class Rotation {
       // Others come first: this node may be the only one that does not get through.
       if (tellsFailure && wait) {
         const turns = schedule.turnsAfter(wait.until.mono - clock.monotonic())
-        account.tell('none', { due: later(wait.until, turns) })
+        account.tell('none', { due: laterOf(account.state.due, later(wait.until, turns)) })
       }
       return isOurs
     } catch (error) {

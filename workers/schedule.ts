@@ -194,7 +194,7 @@ export function budgetOpensAt(spent: Spent, asker: Asker, clock: Clock, limits: 
 /** Whether the day's count has come near its end with this call: said once, when the reserve is reached. */
 export function nearsLimit(before: Spent, spent: Spent, limits: Limits): boolean {
   const reserve = limits.perDay - Math.ceil(limits.perDay * RESERVED)
-  return spent.calls >= reserve && !(before.dayEnds === spent.dayEnds && before.calls >= reserve)
+  return spent.calls >= reserve && !(sameDay(before, spent) && before.calls >= reserve)
 }
 
 /** When the force limits allow `calls` more forced calls to begin, or undefined where they do now. */

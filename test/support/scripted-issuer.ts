@@ -10,6 +10,8 @@ export interface IssuerCall {
   readonly at: number
   readonly mono: number
   readonly forced: boolean
+  /** ms */
+  readonly timeout: number
 }
 
 export type Reply = Answer | ((forced: boolean) => Answer | Promise<Answer>)
@@ -54,8 +56,8 @@ export class ScriptedIssuer implements Issuer {
     return this.limits.force === undefined
   }
 
-  async fetch({ forced }: TokenCall, signal: AbortSignal): Promise<Answer> {
-    this.calls.push({ at: this.#clock.now(), mono: this.#clock.monotonic(), forced })
+  async fetch({ forced, timeout }: TokenCall, signal: AbortSignal): Promise<Answer> {
+    this.calls.push({ at: this.#clock.now(), mono: this.#clock.monotonic(), forced, timeout })
     this.inFlight += 1
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight)
     try {

@@ -57,10 +57,18 @@ export class VirtualStore {
     return Object.values(this.counts).reduce((sum, count) => sum + count, 0)
   }
 
+  /** What a node has instead of the store as it should be. */
+  spoiled: (store: Store) => Partial<Store> = () => ({})
+
   /** The store as one node has it. */
   readonly open = (): Promise<Store> => {
+    const store = this.#opened()
+    return Promise.resolve({ ...store, ...this.spoiled(store) })
+  }
+
+  #opened(): Store {
     const unwatches: (() => void)[] = []
-    return Promise.resolve({
+    return {
       pollEvery: this.pollEvery,
       load: (key) => this.#do('load', (store) => store.load(key)),
       acquire: (key, wanted) => this.#do('acquire', (store) => store.acquire(key, wanted)),
@@ -77,7 +85,7 @@ export class VirtualStore {
       close: () => {
         for (const unwatch of unwatches) unwatch()
       },
-    } satisfies Store)
+    }
   }
 
   #fresh(): Store {

@@ -68,6 +68,9 @@ export interface AccountStoreParts {
 /** ms; clocks nearer than this are taken for one: what is measured is a network's delay. */
 const SAME_CLOCK = 2_000
 const DEFAULT_POLL = 30_000
+/** What a store may say less than, and is not believed: it would be asked without a pause. */
+const SHORTEST_POLL = 500
+const SHORTEST_HOLD = 500
 
 /**
  * One account's record in a store: on our clocks, and with a bound on the time that each operation takes. What can't
@@ -75,6 +78,10 @@ const DEFAULT_POLL = 30_000
  */
 export class AccountStore {
   readonly #parts: AccountStoreParts
+  /** The last tokens that went in or out: a store's error may quote what it was given. */
+  #tokens: readonly string[] = []
+  /** ms; the most that an operation may take now, beside what it may ever take. */
+  patience = Infinity
 
   constructor(parts: AccountStoreParts) {
     this.#parts = parts
@@ -86,22 +93,26 @@ export class AccountStore {
 
   /** ms */
   get pollEvery(): number {
-    return this.#parts.store.pollEvery ?? DEFAULT_POLL
+    const { pollEvery = DEFAULT_POLL } = this.#parts.store
+    return Number.isFinite(pollEvery) ? Math.max(SHORTEST_POLL, pollEvery) : DEFAULT_POLL
   }
 
   async load(): Promise<Known> {
     const { store, key, clock } = this.#parts
     const asked = instantNow(clock)
-    return this.#known(await this.#do(() => store.load(key)), asked)
+    return this.#do(async () => this.#known(await store.load(key), asked))
   }
 
   async acquire(duration: number, known: number): Promise<Answer> {
     const { store, key, clock } = this.#parts
     const asked = instantNow(clock)
     const wanted = { duration: Math.ceil(duration), known }
-    const answer = await this.#do(() => store.acquire(key, wanted))
-    const record = this.#known(answer.stored, asked)
-    if (!answer.granted) return { heldUntil: later(instantNow(clock), answer.heldFor), known: record }
+    const [answer, record] = await this.#do(async () => {
+      const acquired = await store.acquire(key, wanted)
+      return [acquired, this.#known(acquired.stored, asked)] as const
+    })
+    if (!answer.granted)
+      return { heldUntil: later(instantNow(clock), Math.max(SHORTEST_HOLD, answer.heldFor)), known: record }
     const ends = later(asked, duration)
     return { lease: { ...record, ends, now: answer.stored.now, readAt: instantNow(clock) } }
   }
@@ -125,6 +136,7 @@ export class AccountStore {
     { accessToken, issuedAt, expiresAt, generation, expires }: KnownToken,
   ): Promise<boolean> {
     const { store, key } = this.#parts
+    this.#noteSecret(accessToken)
     const storedExpiry = Math.floor(this.#onStoreClock(expires, lease))
     const token = {
       accessToken,
@@ -158,10 +170,17 @@ export class AccountStore {
   }
 
   /** What is read is a little older than it looks, never younger: it ends early rather than late. */
-  #known({ now, epoch, token, suspectSince, spent, retry }: Stored, asked: Instant): Known {
+  #known(stored: Stored, asked: Instant): Known {
+    checkRecord(stored)
+    const { now, epoch, token, suspectSince, spent, retry } = stored
     const { clock, recent } = this.#parts
+    if (token) this.#noteSecret(token.accessToken)
     const here = (at: number): Instant => later(asked, at - now)
-    const expires = token && here(token.expiresAt)
+    // What was done lies in the past: where it does not, the store's clock was stepped back, and when is not known.
+    const past = (at: number | undefined): Instant | undefined =>
+      at === undefined || at > now + SAME_CLOCK ? undefined : here(at)
+    // Nor has a token more to live than it ever had.
+    const expires = token && here(Math.min(token.expiresAt, now + token.expiresAt - token.issuedAt))
     const ahead = now - clock.now()
     const skew = Math.abs(ahead) < SAME_CLOCK ? 0 : ahead
     return {
@@ -180,8 +199,8 @@ export class AccountStore {
         dayEnds: spent.dayEnds - skew,
         calls: spent.calls,
         forced: spent.forced,
-        lastCall: spent.lastCall === undefined ? undefined : here(spent.lastCall),
-        lastForced: spent.lastForced === undefined ? undefined : here(spent.lastForced),
+        lastCall: past(spent.lastCall),
+        lastForced: past(spent.lastForced),
       },
       retry: retry && { until: here(retry.at), failures: retry.failures },
       epoch,
@@ -196,12 +215,16 @@ export class AccountStore {
     return now + (here.mono - readAt.mono) + left
   }
 
+  #noteSecret(accessToken: string): void {
+    if (!this.#tokens.includes(accessToken)) this.#tokens = [accessToken, ...this.#tokens.slice(0, 2)]
+  }
+
   async #do<T>(operation: () => Awaitable<T>): Promise<T> {
     try {
-      return await within(operation(), this.#parts)
+      return await within(operation(), this.#parts.clock, Math.min(this.#parts.patience, this.patience))
     } catch (error) {
       const { account, secrets } = this.#parts
-      const said = withoutSecrets(messageOf(error), secrets)
+      const said = withoutSecrets(messageOf(error), [...secrets, ...this.#tokens])
       throw new StoreDown({
         code: 'ERR_STORE',
         message: `account ${account}: the store failed: ${said}`,
@@ -223,8 +246,21 @@ function sinceRefused(
   return tokenEpoch > recently ? 'the same again, just now' : 'the same again'
 }
 
+/** A module of the user's may answer anything: what is no record is a failure, and does not end the thread. */
+function checkRecord({ now, epoch, token, spent }: Stored): void {
+  const numbers: readonly unknown[] = [
+    ...[now, epoch, spent.dayEnds, spent.calls, spent.forced],
+    ...(token ? [token.issuedAt, token.expiresAt, token.generation, token.epoch] : []),
+  ]
+  const isToken = token === undefined || (typeof token.accessToken === 'string' && token.accessToken !== '')
+  if (!isToken || !numbers.every(Number.isFinite))
+    throw new Error(
+      'its record is not as the contract of a store says (storeContract in token-thread/testing)',
+    )
+}
+
 /** What comes later than that is nobody's: an epoch makes a late write harmless. */
-function within<T>(outcome: Awaitable<T>, { clock, patience }: AccountStoreParts): Awaitable<T> {
+function within<T>(outcome: Awaitable<T>, clock: Clock, patience: number): Awaitable<T> {
   if (!(outcome instanceof Promise)) return outcome
   return new Promise((resolve, reject) => {
     const cancel = clock.timer(patience, () =>

@@ -6,17 +6,16 @@ export function deferredStore(open: () => Promise<Store>): Store {
   let opened: Store | undefined
   const watches = new Set<{ readonly onNotice: (notice: Notice | undefined) => void; cancel?: () => void }>()
   const store = (): Promise<Store> => {
-    opening ??= open().then(
-      (one) => {
-        opened = one
+    opening ??= open()
+      .then((one) => {
         for (const watch of watches) watch.cancel = one.watch(watch.onNotice)
+        opened = one
         return one
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         opening = undefined
         throw error
-      },
-    )
+      })
     return opening
   }
   return {

@@ -62,7 +62,9 @@ async function openIn(url: string): Promise<OpenStore> {
   }
   const exported = defaultOf(module)
   if (!isOpenStore(exported))
-    throw new StoreOperatorError(`the store’s module ${url} must default-export a function that opens a store`)
+    throw new StoreOperatorError(
+      `the store’s module ${url} must default-export a function that opens a store`,
+    )
   return exported
 }
 
