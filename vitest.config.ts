@@ -18,7 +18,9 @@ export default defineConfig({
       project('testing'),
       project('stores', { testTimeout: 60_000 }),
       // Node 20 has no SQLite; what is said there is tested in `unit`.
-      ...(isBuiltin('node:sqlite') ? [project('sqlite', { testTimeout: 60_000 })] : []),
+      ...(isBuiltin('node:sqlite')
+        ? [project('sqlite', { testTimeout: 240_000, hookTimeout: 120_000 })]
+        : []),
       project('fleet', { testTimeout: 240_000, hookTimeout: 120_000 }),
       project('model', { testTimeout: 240_000 }),
       project('demo', { testTimeout: 60_000 }),

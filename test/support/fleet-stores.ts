@@ -20,11 +20,12 @@ export interface SharedStore {
   readonly remove: () => Promise<unknown>
 }
 
-export type SharedKind = 'file' | 'redis' | 'postgres' | 'mysql'
+export type SharedKind = 'file' | 'sqlite' | 'redis' | 'postgres' | 'mysql'
 
 /** What a kind needs on this machine. */
 export const NEEDS: Readonly<Record<SharedKind, readonly Server[]>> = {
   file: [],
+  sqlite: [],
   redis: ['redis-program'],
   postgres: ['postgres'],
   mysql: ['mysql'],
@@ -32,7 +33,8 @@ export const NEEDS: Readonly<Record<SharedKind, readonly Server[]>> = {
 
 export async function sharedStore(kind: SharedKind): Promise<SharedStore> {
   switch (kind) {
-    case 'file': {
+    case 'file':
+    case 'sqlite': {
       const folder = mkdtempSync(join(tmpdir(), 'token-thread-fleet-'))
       const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
       return { options: { kind, path: join(folder, 'made', 'tokens.json') }, remove }
