@@ -6,7 +6,7 @@ import { AnswerScanner, type Verdict } from '../../src/interceptor/answer-scanne
 
 const FIELD = Buffer.from('errcode')
 const CODES = new Set(['40001', '42001', 'InvalidToken'])
-const runs = { numRuns: 300 * Number(process.env.PROPERTY_RUNS ?? 1) }
+const runs = { numRuns: Math.ceil(300 * Number(process.env.PROPERTY_RUNS ?? 1)) }
 
 /** Feeds the text cut at random places; how far it read until it was sure. */
 function scan(bytes: Buffer, cuts: readonly number[]): { verdict: Verdict; looked: number } {

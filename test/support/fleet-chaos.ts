@@ -7,7 +7,7 @@ import { APP_ID } from './simulated.js'
 
 const PROCESSES = 16
 const SEED = Number(process.env.FLEET_SEED ?? Math.floor(Math.random() * 2 ** 32))
-const ROUNDS = Number(process.env.FLEET_ROUNDS ?? 4)
+const ROUNDS = Number(process.env.FLEET_ROUNDS ?? 3)
 /** ms; each token call takes so long, for a fault to fall into it. */
 const CALL_TAKES = 200
 /** Processes that a fault strikes. The one that hears first that the token is refused is among them. */
