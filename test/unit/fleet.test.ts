@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TokenThreadError } from '../../src/errors.js'
-import { failureOf, outcomeOf } from '../support/outcome.js'
-import { StoreOperatorError } from '../../workers/stores/store-error.js'
+import { outcomeOf } from '../support/outcome.js'
 import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
 import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
@@ -199,7 +198,7 @@ describe('a rejected token', () => {
     const [first, second] = nodes
     await fleet.clock.advance(HOUR)
     fleet.issuer.script.push(() => new Promise(() => undefined))
-    first.tokens.reject('token-1').catch(() => undefined)
+    outcomeOf(first.tokens.reject('token-1'))
     await settle()
     await first.system.kill()
     first.system.stopAnswering()
@@ -269,7 +268,7 @@ describe('a call that is late', () => {
     // It reaches the issuer only when it is let go.
     let reach = (): void => undefined
     fleet.issuer.script.push(() => new Promise((resolve) => (reach = () => resolve(wechat.ask(false)))))
-    first.tokens.reject('token-1').catch(() => undefined)
+    outcomeOf(first.tokens.reject('token-1'))
     await settle()
     fleet.clock.block(14 * SECOND)
     // Another one took over, and has its token in hand, when the late call makes that void.
@@ -278,7 +277,7 @@ describe('a call that is late', () => {
       const granted = wechat.ask(false)
       return new Promise((resolve) => (answer = () => resolve(granted)))
     })
-    second?.tokens.reject('token-1').catch(() => undefined)
+    if (second) outcomeOf(second.tokens.reject('token-1'))
     await settle()
     reach()
     await settle()
@@ -308,155 +307,6 @@ describe('a call that is late', () => {
   })
 })
 
-describe('the store gone', () => {
-  it('refreshAlone: each refreshes at its due time, and one token is left when the store is back, also when it is empty', async () => {
-    const fleet = new VirtualFleet('stable')
-    const nodes = await fleet.nodes(4)
-    fleet.issuer.otherwise = () => fleet.issuer.same('token-2', 2 * HOUR)
-    fleet.store.isDown = true
-    await fleet.clock.advance(2 * HOUR - 90 * SECOND)
-    expect(held(nodes)).toEqual(Array(4).fill('token-2'))
-    const times = fleet.issuer.calls.slice(1).map(({ at }) => at)
-    expect(times).toHaveLength(4)
-    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(20 * SECOND)
-    expect(nodes.map(({ tokens }) => [tokens.status().store, tokens.status().servedFirst])).toEqual(
-      Array(4).fill(['down', 1]),
-    )
-    fleet.store.empty()
-    const before = fleet.store.operations
-    fleet.store.comeBack()
-    await fleet.clock.advance(30 * SECOND)
-    expect(new Set(nodes.map(({ tokens }) => tokens.status().generation)).size).toBe(1)
-    expect(nodes.map(({ tokens }) => tokens.status().store)).toEqual(Array(4).fill('up'))
-    expect(fleet.issuer.calls).toHaveLength(5)
-    expect(fleet.store.operations - before).toBeLessThan(40)
-    // It is the store's token now, and what was spent without it is counted there.
-    const late = fleet.node()
-    await settle()
-    expect(late.tokens.current?.accessToken).toBe('token-2')
-    await late.tokens.refresh().catch(() => undefined)
-    expect(late.tokens.status().fetchesToday).toBeGreaterThan(2)
-  })
-
-  it('wait: the token serves to its real expiry, then reads fail and say why; the store back, one fetch mends all', async () => {
-    const fleet = new VirtualFleet('classic')
-    const nodes = await fleet.nodes(3)
-    fleet.store.isDown = true
-    await fleet.clock.advance(2 * HOUR - 5 * SECOND)
-    expect(held(nodes)).toEqual(Array(3).fill('token-1'))
-    await fleet.clock.advance(5 * SECOND)
-    for (const { tokens } of nodes) {
-      const failure = await failureOf(() => tokens.get())
-      expect(failure).toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', cause: { code: 'ERR_STORE' } })
-    }
-    expect(fleet.issuer.calls).toHaveLength(1)
-    fleet.store.comeBack()
-    await fleet.clock.advance(20 * SECOND)
-    expect(held(nodes)).toEqual(Array(3).fill('token-2'))
-    expect(fleet.issuer.calls).toHaveLength(2)
-    const [{ logger }] = nodes
-    const said = logger.lines.filter(({ message }) => message.includes('the store'))
-    // Once in ten minutes, and when it is over.
-    expect(said.map(({ level }) => level)).toEqual([...Array<string>(12).fill('warn'), 'info'])
-    expect(said[0]?.message).toContain(
-      'the virtual store is down; meanwhile the token serves until it expires',
-    )
-  })
-
-  it('in the middle of a fetch: its token is served first, and offered when the store is back', async () => {
-    const fleet = new VirtualFleet('classic')
-    const nodes = await fleet.nodes(2)
-    const [first, second] = nodes
-    await fleet.clock.advance(HOUR)
-    fleet.issuer.script.push(() => {
-      fleet.store.isDown = true
-      return fleet.issuer.grant()
-    })
-    await first.tokens.refresh()
-    expect([first.tokens.get(), second?.tokens.get()]).toEqual(['token-2', 'token-1'])
-    expect(first.tokens.status()).toMatchObject({ servedFirst: 1, store: 'down' })
-    fleet.store.comeBack()
-    await fleet.clock.advance(30 * SECOND)
-    expect(held(nodes)).toEqual(['token-2', 'token-2'])
-    expect(fleet.issuer.calls).toHaveLength(2)
-  })
-
-  it('back and empty is knocked at by few: who hears that its token is there again has nothing to offer', async () => {
-    const fleet = new VirtualFleet('classic')
-    await fleet.nodes(20)
-    await fleet.clock.advance(HOUR)
-    fleet.store.isDown = true
-    await fleet.clock.advance(2 * MINUTE)
-    fleet.store.empty()
-    const before = fleet.store.counts.acquire
-    fleet.store.comeBack()
-    await fleet.clock.advance(MINUTE)
-    expect(fleet.store.counts.acquire - before).toBeLessThanOrEqual(3)
-    expect(fleet.store.counts.publish).toBe(2)
-  })
-
-  it('older than what the nodes hold, it takes theirs, and counts on from what they know', async () => {
-    const fleet = new VirtualFleet('classic')
-    const nodes = await fleet.nodes(3)
-    await fleet.clock.advance(HOUR)
-    await nodes[0].tokens.refresh()
-    await fleet.clock.advance(SECOND)
-    fleet.store.empty()
-    await fleet.clock.advance(MINUTE)
-    const late = fleet.node()
-    await settle()
-    expect(late.tokens.current?.accessToken).toBe('token-2')
-    await late.tokens.refresh()
-    await fleet.clock.advance(MINUTE)
-    expect(nodes.map(({ tokens }) => tokens.status().fetchesToday)).toEqual([3, 3, 3])
-  })
-
-  it('at the start: refreshAlone has a token all the same, wait says why there is none', async () => {
-    const fleet = new VirtualFleet('stable')
-    fleet.store.isDown = true
-    const alone = fleet.node()
-    const waiting = fleet.node({ onStoreDown: 'wait' })
-    await settle()
-    expect(alone.tokens.current?.accessToken).toBe('token-1')
-    expect(() => waiting.tokens.get()).toThrow('the virtual store is down')
-  })
-
-  it('a hanging store is one that is down', async () => {
-    const fleet = new VirtualFleet('stable')
-    const [first] = await fleet.nodes(1)
-    await fleet.clock.advance(HOUR)
-    fleet.store.hold('acquire')
-    const refreshed = outcomeOf(first.tokens.refresh())
-    await fleet.clock.advance(5 * SECOND)
-    expect(refreshed.value?.accessToken).toBe('token-2')
-  })
-})
-
-describe('the same token that nodes got alone', () => {
-  it('is one token, whatever generations they gave it: whoever refused it waits for a newer one', async () => {
-    const fleet = new VirtualFleet('stable')
-    const nodes = await fleet.nodes(2)
-    fleet.issuer.otherwise = () => fleet.issuer.same('token-2', 2 * HOUR)
-    fleet.store.isDown = true
-    await fleet.clock.advance(2 * HOUR - 90 * SECOND)
-    const [first, second] = [...nodes].sort(
-      (a, b) => (a.tokens.status().generation ?? 0) - (b.tokens.status().generation ?? 0),
-    )
-    expect(first?.tokens.status().generation).toBeLessThan(second?.tokens.status().generation ?? 0)
-    fleet.issuer.otherwise = transient()
-    const healed = outcomeOf(first?.tokens.reject('token-2') ?? Promise.reject(new Error('no node')))
-    await settle()
-    // The other node's is the higher one: it is in the store now.
-    fleet.store.comeBack()
-    await fleet.clock.advance(12 * SECOND)
-    expect(first?.tokens.status().generation).toBe(second?.tokens.status().generation)
-    expect([healed.settled, first?.tokens.status().state]).toEqual([false, 'suspect'])
-    fleet.issuer.otherwise = () => fleet.issuer.same('token-3', 2 * HOUR)
-    await fleet.clock.advance(8 * SECOND)
-    expect(healed.value?.accessToken).toBe('token-3')
-  })
-})
-
 describe('failures of a fleet', () => {
   it('back off together: a fleet asks an issuer that fails no more often than one process does', async () => {
     const asked = async (count: number): Promise<number> => {
@@ -478,7 +328,7 @@ describe('failures of a fleet', () => {
     await fleet.clock.advance(HOUR)
     // One node has no way to the issuer; the token it heard being refused is replaced by another one.
     fleet.issuer.script.push({ ...transient(), sent: false })
-    first.tokens.reject('token-1').catch(() => undefined)
+    outcomeOf(first.tokens.reject('token-1'))
     await fleet.clock.advance(15 * SECOND)
     expect(held(nodes)).toEqual(Array(3).fill('token-2'))
   })
@@ -511,11 +361,13 @@ describe('somebody outside', () => {
     const fleet = new VirtualFleet('classic')
     const nodes = await fleet.nodes(2)
     await fleet.clock.advance(2 * HOUR - 190 * SECOND)
-    await nodes[1]?.tokens.reject('token-1').catch(() => undefined)
+    if (nodes[1]) outcomeOf(nodes[1].tokens.reject('token-1'))
+    await fleet.clock.advance(1)
     await fleet.clock.advance(HOUR)
     // A call that came to nothing, as far as is known here: the issuer may have taken it.
     fleet.issuer.script.push(transient('ERR_TIMEOUT'))
-    await nodes[0].tokens.refresh().catch(() => undefined)
+    outcomeOf(nodes[0].tokens.refresh())
+    await fleet.clock.advance(1)
     await fleet.clock.advance(10 * SECOND)
     await nodes[1]?.tokens.reject(nodes[1].tokens.get())
     expect(warnings(nodes)).toEqual([])
@@ -528,36 +380,5 @@ describe('somebody outside', () => {
     await fleet.clock.advance(2 * HOUR - 90 * SECOND)
     expect(held(nodes)).toEqual(Array(2).fill('of-another-program'))
     expect(warnings(nodes)).toEqual([expect.stringContaining('is one we never fetched: it was 1 min old')])
-  })
-})
-
-describe('start', () => {
-  it('waits for a live token where the stored one has ended', async () => {
-    const fleet = new VirtualFleet('classic')
-    const [first] = await fleet.nodes(1)
-    await first.tokens.close()
-    await fleet.clock.advance(3 * HOUR)
-    let answer = (): void => undefined
-    fleet.issuer.script.push(() => new Promise((resolve) => (answer = () => resolve(fleet.issuer.grant()))))
-    const starting = outcomeOf(fleet.starting())
-    await settle()
-    expect(starting.settled).toBe(false)
-    answer()
-    await settle()
-    expect(starting.value?.get()).toBe('token-2')
-  })
-
-  it('rejects at once with what only an operator can mend in the store', async () => {
-    const fleet = new VirtualFleet('stable')
-    fleet.store.isDown = true
-    fleet.store.failure = new StoreOperatorError('store.encryptionKey opens no token of this store')
-    const starting = outcomeOf(fleet.starting())
-    await fleet.clock.advance(1)
-    expect(starting.error).toMatchObject({
-      code: 'ERR_STORE',
-      retryable: false,
-      message: 'account wx1: the store failed: store.encryptionKey opens no token of this store',
-    })
-    expect(fleet.issuer.calls).toHaveLength(0)
   })
 })
