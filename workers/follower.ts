@@ -120,8 +120,8 @@ export class Follower {
     }
   }
 
-  /** A record was read: what is newer is taken over, what is older is offered. True: there is a newer token. */
-  took(known: Known): boolean {
+  /** A record was read: what is newer is taken over, what is older is offered. */
+  took(known: Known): void {
     const { account, demands, store, clock, random, retires } = this.#parts
     const before = account.state
     const isNewer = account.adopt(known)
@@ -155,7 +155,6 @@ export class Follower {
     const spread = isBehind ? schedule.soon(account.left) : TELL_SPREAD
     this.offerAt =
       isBehind || toTell ? (this.offerAt ?? schedule.spreadOut(clock, spread, random)) : undefined
-    return isNewer
   }
 
   /** Puts into the store what it lacks: a token that was got without it, calls that were made. */

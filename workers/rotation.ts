@@ -1,5 +1,6 @@
 import { type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
+import type { Spent } from '../src/protocol.js'
 import type { Account } from './account.js'
 import {
   afterGrant,
@@ -42,7 +43,7 @@ interface Attempt {
   /** The token had been refused when the call was made: the same one again then says that only a forced call helps. */
   readonly wasRefused: boolean
   /** The day's count without this call. */
-  readonly spentBefore: ReturnType<typeof schedule.spend>
+  readonly spentBefore: Spent
   readonly began: Instant
 }
 
@@ -53,7 +54,7 @@ type NotSent = { readonly notSent: 'lost' } | { readonly notSent: 'down'; readon
 export class Rotation {
   readonly #parts: RotationParts
   /** The count of the day of which was said that it is nearly spent. */
-  #warnedFor: Attempt['spentBefore'] | undefined
+  #warnedFor: Spent | undefined
 
   constructor(parts: RotationParts) {
     this.#parts = parts
@@ -150,7 +151,7 @@ export class Rotation {
   }
 
   /** Once a day, by the node whose calls bring the count there. */
-  #sayNearsLimit(before: Attempt['spentBefore']): void {
+  #sayNearsLimit(before: Spent): void {
     const { account, journal } = this.#parts
     const { spent } = account.state
     if (!schedule.nearsLimit(before, spent, account.limits)) return
@@ -159,7 +160,7 @@ export class Rotation {
     journal.nearsLimit(spent, account.limits.perDay)
   }
 
-  async #spend(lease: Lease, spent: Attempt['spentBefore']): Promise<'told' | 'untold' | NotSent> {
+  async #spend(lease: Lease, spent: Spent): Promise<'told' | 'untold' | NotSent> {
     const { store, follower } = this.#parts
     try {
       return (await store.spend(lease, spent)) ? 'told' : { notSent: 'lost' }

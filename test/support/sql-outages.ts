@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Store } from '../../src/store.js'
 import { cleanUp } from './cleanup.js'
-import { relay } from './relay.js'
+import { tcpProxy } from './tcp-proxy.js'
 import type { OwnServer } from './server-process.js'
 
 /** ms; each statement of the stores under test. */
@@ -91,7 +91,8 @@ export function outageTests(given: {
 
   test('a connection that the network lost without a word costs one deadline, not more', async () => {
     const epoch = await lease()
-    const network = await relay(server.port)
+    const network = await tcpProxy(server.port)
+    cleanUp(() => network.remove())
     const url = new URL(server.url)
     url.port = String(network.port)
     const far = given.open(url.href)

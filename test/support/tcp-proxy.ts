@@ -8,6 +8,8 @@ export interface TcpProxy {
   cut(): void
   /** New connections get through. */
   mend(): void
+  /** What is open stays open and carries nothing any more; new connections are carried. */
+  freeze(): void
   /**
    * The next request that contains this text gets to the server, but nothing more comes back on its connection before
    * `release`.
@@ -30,6 +32,7 @@ interface Hold {
 
 export async function tcpProxy(target: number): Promise<TcpProxy> {
   let isCut = false
+  let freezes = 0
   let next: Hold | undefined
   const sockets = new Set<Socket>()
 
@@ -51,7 +54,9 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
       client.destroy()
       return
     }
+    const born = freezes
     client.on('data', (data) => {
+      if (born < freezes) return
       if (next && data.includes(next.text)) {
         hold = next
         next = undefined
@@ -59,6 +64,7 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
       upstream.write(data)
     })
     upstream.on('data', (data) => {
+      if (born < freezes) return
       const holding = hold
       if (!holding) return void client.write(data)
       holding.onAnswer()
@@ -81,6 +87,9 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
     },
     mend: () => {
       isCut = false
+    },
+    freeze: () => {
+      freezes += 1
     },
     holdAnswerTo: (text) => {
       let release = (): void => undefined
