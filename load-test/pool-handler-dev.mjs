@@ -1,9 +1,8 @@
-// Runs a handler from its TypeScript source: Node 20 loads no .ts worker by itself, also not under tsx. And says when it
-// is loaded, which Piscina does not: a task given to a thread that still loads would wait for seconds.
+// Runs a handler from its TypeScript source, and says when it is loaded, which Piscina does not: a task given to a thread
+// that still loads would wait for it.
 import { parentPort, threadId, workerData } from 'node:worker_threads'
-import { register } from 'tsx/esm/api'
+import { fromSource } from '../scripts/from-source.mjs'
 
-register()
-const { default: handle } = await import(workerData.handler)
+const { default: handle } = await fromSource(workerData.handler)
 parentPort?.postMessage({ loaded: threadId })
 export default handle

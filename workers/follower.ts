@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, type Instant, instantNow, later, reached } from '../src/clock.js'
+import { type Cancel, type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
 import { leaseOf } from '../src/protocol.js'
 import type { Notice } from '../src/store.js'
@@ -120,6 +120,27 @@ export class Follower {
     }
   }
 
+  /**
+   * Lets go of a lease: what it was for is done, or came to nothing. `tellsFailure`: others wait as long as we do.
+   * Resolves to whether it was still ours; undefined: there was none, or nobody knows.
+   */
+  async release(lease: Lease | undefined, tellsFailure = false): Promise<boolean | undefined> {
+    const { account, store, clock } = this.#parts
+    if (!lease) return undefined
+    const { wait, failures } = account.state
+    const until = tellsFailure ? wait?.until : undefined
+    try {
+      const isOurs = await store.release(lease, until && { until, failures })
+      // Others come first: this node may be the only one that does not get through.
+      const turns = until && later(until, schedule.turnsAfter(until.mono - clock.monotonic()))
+      if (turns) account.tell('none', { due: laterOf(account.state.due, turns) })
+      return isOurs
+    } catch (error) {
+      this.failed(error)
+      return undefined
+    }
+  }
+
   /** A record was read: what is newer is taken over, what is older is offered. */
   took(known: Known): void {
     const { account, demands, store, clock, random, retires } = this.#parts
@@ -234,6 +255,12 @@ export class Follower {
     // When it can be read again, that says whether it still lacks our token.
     this.offerAt = undefined
     return error.failure
+  }
+
+  /** Of an account that never had a token, a store that is set up wrongly is said at once. */
+  mayGoAlone({ retryable }: Failure): boolean {
+    const { account } = this.#parts
+    return account.config.onStoreDown === 'refreshAlone' && (retryable || account.state.token !== undefined)
   }
 
   /** `notices`: how many had come when the store was asked. What a later one tells of may be newer than its answer. */

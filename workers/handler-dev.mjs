@@ -1,6 +1,5 @@
-// Runs the handler from its TypeScript source: Node 20 loads no .ts worker by itself, also not under tsx.
-import { register } from 'tsx/esm/api'
+// Runs the handler from its TypeScript source.
+import { fromSource } from '../scripts/from-source.mjs'
 
-register()
-const { default: handle } = await import('./handler.ts')
+const { default: handle } = await fromSource(new URL('./handler.ts', import.meta.url))
 export default handle

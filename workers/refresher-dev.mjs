@@ -1,6 +1,4 @@
-// Runs the thread from its TypeScript source: Node 20 loads no .ts worker by itself, also not under tsx.
-// Published code is compiled and does not come here.
-import { register } from 'tsx/esm/api'
+// Runs the thread from its TypeScript source. Published code is compiled and does not come here.
+import { fromSource } from '../scripts/from-source.mjs'
 
-register()
-await import('./refresher.ts')
+await fromSource(new URL('./refresher.ts', import.meta.url))

@@ -2,13 +2,9 @@ import { expect, test } from 'vitest'
 import type { Store } from '../../src/store.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { cleanUp } from '../support/cleanup.js'
-import {
-  openRedis,
-  type RedisCluster,
-  redisCluster,
-  type RedisServer,
-  until,
-} from '../support/redis-server.js'
+import { type RedisCluster, redisCluster } from '../support/redis-cluster.js'
+import { openRedis, type RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import { describeWith } from '../support/servers.js'
 
 /** Which node holds a key, and what happens when that changes. */

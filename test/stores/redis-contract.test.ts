@@ -3,15 +3,10 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { storeContract } from '../../testing/index.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
-import {
-  certificate,
-  openRedis,
-  redisCluster,
-  type RedisPlace,
-  redisServer,
-  type RedisServer,
-  redisWithSentinels,
-} from '../support/redis-server.js'
+import { certificate } from '../support/certificate.js'
+import { redisCluster } from '../support/redis-cluster.js'
+import { redisWithSentinels } from '../support/redis-sentinels.js'
+import { openRedis, type RedisPlace, redisServer, type RedisServer } from '../support/redis-server.js'
 import { describeWith } from '../support/servers.js'
 
 /** The contract, on each way in which Redis is run. */

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.js'
 import type { Notice, Store, Stored } from '../../src/store.js'
 import { memoryStore } from '../../workers/stores/memory.js'
-import { openRedis, redisServer, type RedisServer, until } from '../support/redis-server.js'
+import { openRedis, redisServer, type RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import { describeWith } from '../support/servers.js'
 
 /** Any sequence of operations has the same answers from Redis and from memory, the contract in plain arithmetic. */

@@ -6,14 +6,9 @@ import type { Notice, PublishedToken, Store } from '../../src/store.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { cleanUp } from '../support/cleanup.js'
 import { deadPort, silentHost } from '../support/proxy.js'
-import {
-  openRedis,
-  redisServer,
-  type RedisServer,
-  until,
-  type Wire,
-  wireTo,
-} from '../support/redis-server.js'
+import { openRedis, redisServer, type RedisServer } from '../support/redis-server.js'
+import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.js'
+import { until } from '../support/until.js'
 import { describeWith } from '../support/servers.js'
 
 /**
@@ -29,10 +24,11 @@ async function server(): Promise<RedisServer> {
   return made
 }
 
-async function wire(port: number): Promise<Wire> {
-  const made = await wireTo(port)
-  cleanUp(made.remove)
-  return made
+/** A way to it that can be cut. */
+async function wire({ port }: RedisServer): Promise<TcpProxy & { readonly url: string }> {
+  const made = await tcpProxy(port)
+  cleanUp(() => made.remove())
+  return { ...made, url: `redis://127.0.0.1:${made.port}` }
 }
 
 /** What an operation fails with, whatever became of the one before; it must fail, and not for an operator. */
@@ -126,7 +122,7 @@ describeWith('redis-program', 'Redis goes away and comes back', () => {
 
   test('a connection that was cut off without a word is given up, and another one works', async () => {
     const redis = await server()
-    const way = await wire(redis.port)
+    const way = await wire(redis)
     const store = openRedis({ urls: [way.url] }, { operationTimeout: SOON })
     await store.load('a')
     way.silence()
@@ -137,7 +133,7 @@ describeWith('redis-program', 'Redis goes away and comes back', () => {
 
   test('who watches on a connection that was cut off without a word notices by itself', async () => {
     const redis = await server()
-    const way = await wire(redis.port)
+    const way = await wire(redis)
     // The pings come sooner.
     const clock: Clock = { ...systemClock, timer: (ms, run) => systemClock.timer(Math.min(ms, SOON), run) }
     const store = openRedis({ urls: [way.url] }, { clock, operationTimeout: SOON })
@@ -151,7 +147,7 @@ describeWith('redis-program', 'Redis goes away and comes back', () => {
 
   test('connections that are torn down are made anew', async () => {
     const redis = await server()
-    const way = await wire(redis.port)
+    const way = await wire(redis)
     const store = openRedis({ urls: [way.url] }, { operationTimeout: SOON })
     const heard = await watching(store)
     await store.load('a')

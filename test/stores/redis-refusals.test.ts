@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { cleanUp } from '../support/cleanup.js'
-import { openRedis, redisServer, type RedisServer, until } from '../support/redis-server.js'
+import { openRedis, redisServer, type RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import { describeWith } from '../support/servers.js'
 
 /** What Redis refuses: whether an operator must mend it, and how, and never with a password. */

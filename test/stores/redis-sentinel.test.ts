@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import type { Notice, Store } from '../../src/store.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { cleanUp } from '../support/cleanup.js'
-import { openRedis, type RedisWithSentinels, redisWithSentinels, until } from '../support/redis-server.js'
+import { type RedisWithSentinels, redisWithSentinels } from '../support/redis-sentinels.js'
+import { openRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import { describeWith } from '../support/servers.js'
 
 /** A master that is replaced by its Sentinels, on real ones. */

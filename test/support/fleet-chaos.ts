@@ -31,7 +31,7 @@ const STABLE = { kill: 0, stop: 0, store: 0 }
  * The test: in each round a rotation, and a fault that falls into it; after each all have one token that works. Readers
  * always have a token, and each fetch too many is a fault's.
  */
-export function chaosTest(endpoint: 'stable' | 'classic', victim: () => Promise<Victim>): void {
+export function chaosTest(endpoint: 'stable' | 'classic', victim: () => Victim | Promise<Victim>): void {
   const timeout = Math.max(240_000, ROUNDS * 15_000)
   test(`keep all readers in tokens on ${endpoint} (FLEET_SEED=${SEED})`, { timeout }, async () => {
     const { store, faults } = await victim()

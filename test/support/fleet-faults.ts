@@ -1,5 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { StoreOptions } from '../../src/store-options.js'
-import type { TcpProxy } from './tcp-proxy.js'
+import { cleanUp } from './cleanup.js'
+import type { OwnServer } from './server-process.js'
+import { tcpProxy } from './tcp-proxy.js'
 
 /** A store of the test's own, and how to harm it. */
 export interface Victim {
@@ -11,32 +16,45 @@ export interface Victim {
 /** Resolves when it has begun, with what ends it. */
 export type StoreFault = () => Promise<() => unknown>
 
-interface Server {
-  start(): Promise<void>
-  stop(): Promise<void>
-  kill(): Promise<void>
-  pause(): void
-  resume(): void
-}
-
-/** Of a server that processes reach by the proxy. */
-export function faultsOf(server: Server, proxy: TcpProxy): Victim['faults'] {
+/** Of a server that processes reach by a proxy. Both are removed after the test. */
+export async function serverVictim(
+  kind: 'redis' | 'postgres' | 'mysql',
+  server: OwnServer,
+): Promise<Victim> {
+  cleanUp(() => server.remove())
+  const proxy = await tcpProxy(server.port)
+  cleanUp(() => proxy.remove())
+  const url = new URL(server.url)
+  url.port = String(proxy.port)
   return {
-    'store restarted': async () => {
-      await server.stop()
-      return () => server.start()
-    },
-    'store killed': async () => {
-      await server.kill()
-      return () => server.start()
-    },
-    'store paused': () => {
-      server.pause()
-      return Promise.resolve(() => server.resume())
-    },
-    'store cut off': () => {
-      proxy.cut()
-      return Promise.resolve(() => proxy.mend())
+    store: { kind, url: url.href },
+    faults: {
+      'store restarted': async () => {
+        await server.stop()
+        return () => server.start()
+      },
+      'store killed': async () => {
+        await server.kill()
+        return () => server.start()
+      },
+      'store paused': () => {
+        server.pause()
+        return Promise.resolve(() => server.resume())
+      },
+      'store cut off': () => {
+        proxy.cut()
+        return Promise.resolve(() => proxy.mend())
+      },
+      'store cut off without a word': () => {
+        proxy.silence()
+        return Promise.resolve(() => proxy.mend())
+      },
     },
   }
+}
+
+export function fileVictim(kind: 'file' | 'sqlite'): Victim {
+  const folder = mkdtempSync(join(tmpdir(), 'token-thread-fleet-'))
+  cleanUp(() => rmSync(folder, { recursive: true, force: true }))
+  return { store: { kind, path: join(folder, 'tokens') }, faults: {} }
 }

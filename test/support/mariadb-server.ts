@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-import { deadPort } from './proxy.js'
-import { folderOf, type OwnServer, runAs, serverProcess } from './server-process.js'
+import { folderOf, freePort, type OwnServer, runAs, serverProcess } from './server-process.js'
 import { programOf } from './servers.js'
 import { mysqlRun } from './sql-databases.js'
 
@@ -10,7 +9,7 @@ const USER = 'mysql'
 export async function mariadbServer(...options: readonly string[]): Promise<OwnServer> {
   const folder = folderOf(USER)
   const data = join(folder, 'data')
-  const port = await deadPort()
+  const port = await freePort()
   const server = `mysql://root@127.0.0.1:${port}`
   runAs(USER, programOf('mariadb-install-db') ?? 'mariadb-install-db', [
     '--no-defaults',

@@ -1,7 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { deadPort } from './proxy.js'
-import { folderOf, type OwnServer, serverProcess } from './server-process.js'
+import { folderOf, freePort, type OwnServer, serverProcess } from './server-process.js'
 import { POSTGRES_URL, programOf } from './servers.js'
 import { postgresRun } from './sql-databases.js'
 
@@ -11,7 +10,7 @@ const USER = 'postgres'
 export async function pgbouncer(mode: 'transaction' | 'session'): Promise<OwnServer> {
   const { hostname, port: serverPort } = new URL(POSTGRES_URL)
   const folder = folderOf(USER)
-  const port = await deadPort()
+  const port = await freePort()
   const config = join(folder, 'pgbouncer.ini')
   const settings = [
     '[databases]',

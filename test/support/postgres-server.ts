@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-import { deadPort } from './proxy.js'
-import { folderOf, type OwnServer, runAs, serverProcess } from './server-process.js'
+import { folderOf, freePort, type OwnServer, runAs, serverProcess } from './server-process.js'
 import { programOf } from './servers.js'
 import { postgresRun } from './sql-databases.js'
 
@@ -10,7 +9,7 @@ const USER = 'postgres'
 export async function postgresServer(...settings: readonly string[]): Promise<OwnServer> {
   const folder = folderOf(USER)
   const data = join(folder, 'data')
-  const port = await deadPort()
+  const port = await freePort()
   const url = `postgres://${USER}@127.0.0.1:${port}/postgres`
   runAs(USER, programOf('initdb') ?? 'initdb', ['-D', data, '-U', USER, '-A', 'trust', '-E', 'UTF8', '-N'])
   const own = ['listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, 'fsync=off']

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,7 +24,7 @@ export interface OwnServer {
   pause(): void
   resume(): void
   /** Kills it and deletes its data. */
-  remove(): Promise<void>
+  readonly remove: () => Promise<void>
 }
 
 interface ServerOptions {
@@ -32,7 +33,8 @@ interface ServerOptions {
   readonly folder: string
   readonly program: string
   readonly args: readonly string[]
-  readonly user: string
+  /** Default: the one who runs the test. */
+  readonly user?: string
   readonly stopSignal: NodeJS.Signals
   /** Throws while it does not answer yet. */
   readonly ask: () => Promise<unknown>
@@ -40,19 +42,24 @@ interface ServerOptions {
 
 const PATIENCE = 30_000
 
+/** None outlives the test's process. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const { pid } of running) if (pid !== undefined) signalToAll(pid, 'SIGKILL')
+})
+
 export async function serverProcess(options: ServerOptions): Promise<OwnServer> {
   const { url, port, folder, program, args, user, stopSignal, ask } = options
   let child: ChildProcess | undefined
   const end = async (signal: (pid: number) => void): Promise<void> => {
-    const running = child
+    const ending = child
     child = undefined
-    if (running?.pid === undefined || running.exitCode !== null || running.signalCode !== null) return
-    const exited = once(running, 'exit')
-    signal(running.pid)
+    if (ending?.pid === undefined || ending.exitCode !== null || ending.signalCode !== null) return
+    const exited = once(ending, 'exit')
+    signal(ending.pid)
+    // One that is paused hears nothing else.
+    signalToAll(ending.pid, 'SIGCONT')
     await exited
-  }
-  const all = (name: NodeJS.Signals) => (pid: number) => {
-    for (const one of [pid, ...childrenOf(pid)]) signalTo(one, name)
   }
   const server: OwnServer = {
     url,
@@ -61,10 +68,13 @@ export async function serverProcess(options: ServerOptions): Promise<OwnServer> 
     start: async () => {
       server.resume()
       if (child) return
-      const started = spawn(program, [...args], { stdio: ['ignore', 'ignore', 'pipe'], ...idsOf(user) })
+      const started = spawn(program, [...args], { stdio: ['ignore', 'pipe', 'pipe'], ...idsOf(user) })
       child = started
+      running.add(started)
+      started.once('exit', () => running.delete(started))
       const said: string[] = []
-      started.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString()))
+      for (const stream of [started.stdout, started.stderr])
+        stream.on('data', (chunk: Buffer) => said.push(chunk.toString()))
       const limit = Date.now() + PATIENCE
       for (;;) {
         try {
@@ -78,9 +88,9 @@ export async function serverProcess(options: ServerOptions): Promise<OwnServer> 
       }
     },
     stop: () => end((pid) => signalTo(pid, stopSignal)),
-    kill: () => end(all('SIGKILL')),
-    pause: () => child?.pid !== undefined && all('SIGSTOP')(child.pid),
-    resume: () => child?.pid !== undefined && all('SIGCONT')(child.pid),
+    kill: () => end((pid) => signalToAll(pid, 'SIGKILL')),
+    pause: () => child?.pid !== undefined && signalToAll(child.pid, 'SIGSTOP'),
+    resume: () => child?.pid !== undefined && signalToAll(child.pid, 'SIGCONT'),
     remove: async () => {
       await server.kill()
       rmSync(folder, { recursive: true, force: true })
@@ -105,8 +115,8 @@ export function runAs(user: string, program: string, args: readonly string[]): v
 }
 
 /** Servers refuse to run as root: then they run as the user whom their package made. */
-function idsOf(user: string): { readonly uid?: number; readonly gid?: number } {
-  if (process.getuid?.() !== 0) return {}
+function idsOf(user: string | undefined): { readonly uid?: number; readonly gid?: number } {
+  if (user === undefined || process.getuid?.() !== 0) return {}
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .find((entry) => entry.startsWith(`${user}:`))
@@ -115,6 +125,10 @@ function idsOf(user: string): { readonly uid?: number; readonly gid?: number } {
 }
 
 /** PostgreSQL has a process for each connection, in a session of its own. */
+function signalToAll(pid: number, name: NodeJS.Signals): void {
+  for (const one of [pid, ...childrenOf(pid)]) signalTo(one, name)
+}
+
 function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
@@ -137,4 +151,21 @@ function signalTo(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // It ended in the meantime.
   }
+}
+
+/** Below those that the system gives to outgoing connections: a server that is started again finds its port free. */
+export async function freePort(): Promise<number> {
+  for (let i = 0; i < 100; i++) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no free port')
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }

@@ -6,10 +6,10 @@ export interface TcpProxy {
   readonly port: number
   /** Connections are torn down, new ones too. */
   cut(): void
-  /** New connections get through. */
+  /** All connections stay open and carry nothing any more, new ones too: nobody is told. */
+  silence(): void
+  /** New connections get through; those that were silenced stay so. */
   mend(): void
-  /** What is open stays open and carries nothing any more; new connections are carried. */
-  freeze(): void
   /**
    * The next request that contains this text gets to the server, but nothing more comes back on its connection before
    * `release`.
@@ -31,8 +31,8 @@ interface Hold {
 }
 
 export async function tcpProxy(target: number): Promise<TcpProxy> {
-  let isCut = false
-  let freezes = 0
+  let state: 'whole' | 'silent' | 'cut' = 'whole'
+  let silences = 0
   let next: Hold | undefined
   const sockets = new Set<Socket>()
 
@@ -50,13 +50,14 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
         other.destroy()
       })
     }
-    if (isCut) {
+    if (state === 'cut') {
       client.destroy()
       return
     }
-    const born = freezes
+    const born = state === 'silent' ? -1 : silences
+    const isSilent = (): boolean => born < silences
     client.on('data', (data) => {
-      if (born < freezes) return
+      if (isSilent()) return
       if (next && data.includes(next.text)) {
         hold = next
         next = undefined
@@ -64,7 +65,7 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
       upstream.write(data)
     })
     upstream.on('data', (data) => {
-      if (born < freezes) return
+      if (isSilent()) return
       const holding = hold
       if (!holding) return void client.write(data)
       holding.onAnswer()
@@ -82,14 +83,15 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
   return {
     port: address.port,
     cut: () => {
-      isCut = true
+      state = 'cut'
       tearDown()
     },
-    mend: () => {
-      isCut = false
+    silence: () => {
+      state = 'silent'
+      silences += 1
     },
-    freeze: () => {
-      freezes += 1
+    mend: () => {
+      state = 'whole'
     },
     holdAnswerTo: (text) => {
       let release = (): void => undefined

@@ -109,6 +109,21 @@ describe('refresh', () => {
     expect(error.message).toMatch(/signal must be an AbortSignal/)
   })
 
+  it('that got no answer on classic may have arrived there: the next call does not wait until the token is due', async () => {
+    for (const [sent, calls] of [
+      [true, 3],
+      [false, 2],
+    ] as const) {
+      const system = classic()
+      const tokens = await started(system)
+      await system.clock.advance(HOUR)
+      system.issuer.script.push({ ...transient('ERR_TIMEOUT'), sent })
+      expect((await failureOf(() => tokens.refresh())).code).toBe('ERR_TIMEOUT')
+      await system.clock.advance(60_000)
+      expect(system.issuer.calls, `sent: ${sent}`).toHaveLength(calls)
+    }
+  })
+
   it('waits for the floor: it is no limit', async () => {
     const system = classic()
     const tokens = await started(system, { retry: { minDelay: 3_000 } })
