@@ -4,6 +4,7 @@ import { MessagePort } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { TokenSubscription } from '../../src/subscribe.js'
 import { subscribeTokens } from '../../src/index.js'
+import { outcomeOf } from '../support/outcome.js'
 import { started } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { VirtualSystem } from '../support/virtual-system.js'
@@ -93,7 +94,8 @@ describe('leaves nothing behind', () => {
     system.issuer.otherwise = () => new Promise(() => undefined)
     const asking = async (reader: ReaderThread): Promise<void> => {
       await reader.run('subscribe', [])
-      void reader.run('reject', [0, 'token-1'])
+      // Nobody answers. Whoever is still alive by then gives up.
+      outcomeOf(reader.run('reject', [0, 'token-1']))
       await reader.run('status', [0])
     }
     await asking(await ReaderThread.start())
