@@ -9,7 +9,7 @@ const project = (name: string, options: Record<string, unknown> = {}) => ({
 export default defineConfig({
   test: {
     // Most tests wait for threads, processes and sockets: on two cores vitest would run one file at a time.
-    maxWorkers: Math.max(2, availableParallelism()),
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       project('unit'),
       project('simulator'),

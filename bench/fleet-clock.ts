@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../src/clock.js'
+import { Heap } from '../src/heap.js'
 
 interface Timer {
   /** Monotonic. */
@@ -17,7 +18,7 @@ const GRID = 5
 export class HeapClock implements Clock {
   #mono = 0
   #order = 0
-  readonly #heap: Timer[] = []
+  readonly #heap = new Heap<Timer>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
 
   now(): number {
     return BEGIN + this.#mono
@@ -33,7 +34,7 @@ export class HeapClock implements Clock {
       order: (this.#order += 1),
       callback,
     }
-    this.#push(timer)
+    this.#heap.push(timer)
     return () => {
       timer.callback = undefined
     }
@@ -47,7 +48,7 @@ export class HeapClock implements Clock {
   async advance(ms: number): Promise<void> {
     const end = Math.ceil(this.#mono + ms)
     await rest()
-    for (let first = this.#heap[0]; first && first.at <= end; first = this.#heap[0]) {
+    for (let { first } = this.#heap; first && first.at <= end; first = this.#heap.first) {
       this.#mono = first.at
       if (this.#fire(first.at)) await rest()
     }
@@ -56,48 +57,15 @@ export class HeapClock implements Clock {
 
   #fire(at: number): boolean {
     let fired = false
-    for (let first = this.#heap[0]; first && first.at <= at; first = this.#heap[0]) {
-      this.#pop()
+    for (let { first } = this.#heap; first && first.at <= at; first = this.#heap.first) {
+      this.#heap.pop()
       if (!first.callback) continue
       first.callback()
       fired = true
     }
     return fired
   }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap
-    let i = heap.push(timer) - 1
-    while (i > 0) {
-      const up = (i - 1) >> 1
-      const parent = heap[up]
-      if (!parent || !isSooner(timer, parent)) break
-      heap[i] = parent
-      i = up
-    }
-    heap[i] = timer
-  }
-
-  #pop(): void {
-    const heap = this.#heap
-    const last = heap.pop()
-    if (!last || heap.length === 0) return
-    let i = 0
-    for (;;) {
-      const left = 2 * i + 1
-      const a = heap[left]
-      if (!a) break
-      const b = heap[left + 1]
-      const [child, timer] = b && isSooner(b, a) ? [left + 1, b] : [left, a]
-      if (!isSooner(timer, last)) break
-      heap[i] = timer
-      i = child
-    }
-    heap[i] = last
-  }
 }
-
-const isSooner = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 /** Everything here waits by promises and this clock: when a turn of the event loop is over, all of it is at rest. */
 const rest = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -1,4 +1,5 @@
 import { type Cancel, type Clock, type Instant, reached } from './clock.js'
+import { Heap } from './heap.js'
 
 /** No sleep is longer than this, so that a suspended machine or a stepped clock is noticed. */
 const LONGEST_STEP = 30_000
@@ -19,7 +20,7 @@ interface Entry {
  */
 export class Alarm {
   readonly #clock: Clock
-  readonly #heap: Entry[] = []
+  readonly #heap = new Heap<Entry>((a, b) => a.at.mono < b.at.mono)
   #cancelTimer: Cancel | undefined
   #armedFor = Infinity
   #drift: number
@@ -34,14 +35,14 @@ export class Alarm {
   /** Rings once, in a turn of its own, when either clock has reached `at`. */
   set(at: Instant, ring: () => void): Cancel {
     const entry: Entry = { at, ring, cancelled: false }
-    this.#push(entry)
+    this.#heap.push(entry)
     this.#arm()
     return () => {
       if (entry.cancelled) return
       entry.cancelled = true
       this.#cancelled += 1
-      if (this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#compact()
-      if (this.#heap[0] === entry) this.#arm()
+      if (this.#cancelled > 64 && this.#cancelled > this.#heap.size / 2) this.#compact()
+      if (this.#heap.first === entry) this.#arm()
     }
   }
 
@@ -74,28 +75,27 @@ export class Alarm {
     const drift = this.#clock.now() - this.#clock.monotonic()
     if (Math.abs(drift - this.#drift) > STEP_NOTICED) {
       // The wall clock moved against the monotonic one: the heap's order (monotonic) says nothing about it.
-      const all = this.#heap.splice(0)
-      for (const entry of all) {
-        if (!reached(entry.at, this.#clock)) this.#push(entry)
+      for (const entry of this.#heap.drain()) {
+        if (!reached(entry.at, this.#clock)) this.#heap.push(entry)
         else due.push(entry)
       }
       due.sort((a, b) => a.at.mono - b.at.mono)
     }
     this.#drift = drift
     for (
-      let first = this.#heap[0];
+      let { first } = this.#heap;
       first && (first.cancelled || reached(first.at, this.#clock));
-      first = this.#heap[0]
+      first = this.#heap.first
     ) {
       due.push(first)
-      this.#pop()
+      this.#heap.pop()
     }
     return due
   }
 
   #arm(): void {
     this.#dropCancelled()
-    const first = this.#heap[0]
+    const { first } = this.#heap
     if (!first) {
       this.#cancelTimer?.()
       this.#cancelTimer = undefined
@@ -115,43 +115,11 @@ export class Alarm {
   /** Cancelled entries far down would stay until they are due. */
   #compact(): void {
     this.#cancelled = 0
-    for (const entry of this.#heap.splice(0)) if (!entry.cancelled) this.#push(entry)
+    for (const entry of this.#heap.drain()) if (!entry.cancelled) this.#heap.push(entry)
     this.#arm()
   }
 
   #dropCancelled(): void {
-    while (this.#heap[0]?.cancelled) this.#pop()
-  }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap
-    let i = heap.push(entry) - 1
-    while (i > 0) {
-      const up = (i - 1) >> 1
-      const parent = heap[up]
-      if (!parent || parent.at.mono <= entry.at.mono) break
-      heap[i] = parent
-      i = up
-    }
-    heap[i] = entry
-  }
-
-  #pop(): void {
-    const heap = this.#heap
-    const last = heap.pop()
-    if (!last || heap.length === 0) return
-    let i = 0
-    for (;;) {
-      const left = 2 * i + 1
-      const right = left + 1
-      const a = heap[left]
-      if (!a) break
-      const b = heap[right]
-      const [child, entry] = b && b.at.mono < a.at.mono ? [right, b] : [left, a]
-      if (entry.at.mono >= last.at.mono) break
-      heap[i] = entry
-      i = child
-    }
-    heap[i] = last
+    while (this.#heap.first?.cancelled) this.#heap.pop()
   }
 }

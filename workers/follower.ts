@@ -4,8 +4,8 @@ import { leaseOf } from '../src/protocol.js'
 import type { Notice } from '../src/store.js'
 import type { Account } from './account.js'
 import type { Demands } from './demands.js'
-import { NOTHING_UNSTORED } from './account-state.js'
 import type { Journal } from './journal.js'
+import { Offers } from './offers.js'
 import * as schedule from './schedule.js'
 import { type AccountStore, type Known, type Lease, StoreDown } from './stores/account-store.js'
 
@@ -24,8 +24,6 @@ export interface FollowerParts {
 /** What came of knocking at the store: a lease, another's, or that the store can't be used. */
 export type Knock = { readonly lease: Lease } | { readonly held: true } | { readonly down: Failure }
 
-/** ms; nodes that made calls without the store tell it so within this time. */
-const TELL_SPREAD = 600_000
 /** Slow polls of many nodes are spread over this share of the time between them. */
 const POLL_JITTER = 0.2
 
@@ -35,13 +33,13 @@ const POLL_JITTER = 0.2
  */
 export class Follower {
   readonly #parts: FollowerParts
+  readonly #offers: Offers
   /** When the store is read again; undefined: never, nobody else writes it. */
   readAt: Instant | undefined
   /** Another node has the lease: when to try again. */
   knockAt: Instant | undefined
-  /** The token is suspect, or the store does not have it: this node's turn to see to that. */
+  /** The token is suspect: this node's turn to see to that. */
   healAt: Instant | undefined
-  offerAt: Instant | undefined
   /** Until then the answer to another node's forced call may come. */
   forcedElsewhereUntil: Instant | undefined
   #failures = 0
@@ -62,15 +60,19 @@ export class Follower {
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
+    this.#offers = new Offers(parts)
+  }
+
+  /** The store lacks something that this node has: its turn to see to that. */
+  get offerAt(): Instant | undefined {
+    return this.#offers.at
   }
 
   watch(): Cancel {
     const { store, account } = this.#parts
     return store.watch((notice: Notice | undefined) => {
       const { generation = Infinity, suspect = false } = notice ?? {}
-      // Another node has put our token into the store: there is nothing left to offer.
-      if (generation === account.generation && !suspect && account.state.unstored.calls <= 0)
-        this.offerAt = undefined
+      if (!suspect) this.#offers.heard(generation)
       if (generation > account.generation || (suspect && generation === account.generation)) this.#readNow()
     })
   }
@@ -170,24 +172,13 @@ export class Follower {
     this.healAt = isOpen
       ? (this.healAt ?? schedule.spreadOut(clock, schedule.soon(account.margin), random))
       : undefined
-    const isBehind = account.left > 0 && (known.token?.generation ?? 0) < account.generation
-    const toTell = store.isShared && account.state.unstored.calls > 0
-    // Each node has calls of its own to tell of: that can wait.
-    const spread = isBehind ? schedule.soon(account.left) : TELL_SPREAD
-    this.offerAt =
-      isBehind || toTell ? (this.offerAt ?? schedule.spreadOut(clock, spread, random)) : undefined
+    this.#offers.took(known)
   }
 
-  /** Puts into the store what it lacks: a token that was got without it, calls that were made. */
+  /** Puts into the store what it lacks. */
   async offer(lease: Lease): Promise<void> {
-    const { account, store } = this.#parts
-    const { token, expires, spent, suspect } = account.state
-    if (this.offerAt === undefined) return
-    this.offerAt = undefined
     try {
-      if (await store.spend(lease, spent)) account.tell('none', { unstored: NOTHING_UNSTORED })
-      if (token && expires && !suspect && token.generation > (lease.token?.generation ?? 0))
-        if (await store.publish(lease, { ...token, expires })) account.set({ tokenEpoch: lease.epoch })
+      await this.#offers.make(lease)
     } catch (error) {
       this.failed(error)
     }
@@ -253,7 +244,7 @@ export class Follower {
     if (!account.state.isStoreDown) account.tell('none', { isStoreDown: true })
     this.readAt = later(instantNow(clock), schedule.backoff(this.#failures, retry, random))
     // When it can be read again, that says whether it still lacks our token.
-    this.offerAt = undefined
+    this.#offers.at = undefined
     return error.failure
   }
 

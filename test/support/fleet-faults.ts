@@ -17,10 +17,7 @@ export interface Victim {
 export type StoreFault = () => Promise<() => unknown>
 
 /** Of a server that processes reach by a proxy. Both are removed after the test. */
-export async function serverVictim(
-  kind: 'redis' | 'postgres' | 'mysql',
-  server: OwnServer,
-): Promise<Victim> {
+export async function serverVictim(kind: 'redis' | 'postgres' | 'mysql', server: OwnServer): Promise<Victim> {
   cleanUp(() => server.remove())
   const proxy = await tcpProxy(server.port)
   cleanUp(() => proxy.remove())

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../src/clock.js'
-import type { Acquired, Store, Stored } from '../../src/store.js'
+import type { Store } from '../../src/store.js'
 import { bytesOf, quietly, storeErrorOf, targetOf } from './file/disk.js'
 import {
   type Damaged,
@@ -17,15 +17,7 @@ import {
 import { FileLock, type Step } from './file/lock.js'
 import { setAside, undoSetAside } from './file/set-aside.js'
 import { Watching } from './file/watching.js'
-import {
-  heldFor,
-  type KeptRecord,
-  released,
-  withLease,
-  withSpent,
-  withSuspicion,
-  withToken,
-} from './record.js'
+import { type Change, operationsOver } from './record.js'
 
 export interface FileStoreParts {
   readonly clock: Clock
@@ -33,12 +25,6 @@ export interface FileStoreParts {
   readonly warn: (message: string) => void
   readonly onStep?: (step: Step) => void
 }
-
-/** What becomes of a record, and what is answered then; without a record nothing is written. */
-type Change<T> = (
-  kept: KeptRecord,
-  now: number,
-) => { readonly record?: KeptRecord | undefined; readonly answer: T }
 
 /** ms; a lock is tried again after about half of it. */
 const LONGEST_PAUSE = 16
@@ -123,30 +109,14 @@ export function fileStore(path: string, { clock, warn, onStep = () => undefined 
     }
   }
 
-  const write = (key: string, change: (kept: KeptRecord) => KeptRecord | undefined): Promise<boolean> =>
-    update(key, (kept) => {
-      const record = change(kept)
-      return { record, answer: record !== undefined }
-    })
-
+  const operations = operationsOver(update)
   return {
     pollEvery: 1_000,
-    load: (key) => update(key, (kept, at) => ({ answer: storedOf(kept, at) })),
+    ...operations,
     acquire: (key, wanted) => {
       lock.heed(wanted.duration)
-      return update<Acquired>(key, (kept, at) => {
-        const held = heldFor(kept, wanted, at)
-        if (held > 0) return { answer: { granted: false, stored: storedOf(kept, at), heldFor: held } }
-        const record = withLease(kept, wanted, at)
-        return { record, answer: { granted: true, stored: storedOf(record, at) } }
-      })
+      return operations.acquire(key, wanted)
     },
-    spend: (key, epoch, spent) => write(key, (kept) => withSpent(kept, epoch, spent)),
-    publish: (key, epoch, token) => write(key, (kept) => withToken(kept, epoch, token)),
-    markSuspect: async (key, generation) => {
-      await write(key, (kept) => withSuspicion(kept, generation))
-    },
-    release: (key, epoch, retry) => write(key, (kept) => released(kept, epoch, retry)),
     watch: (onNotice) => {
       let file = path
       quietly(() => {
@@ -160,10 +130,6 @@ export function fileStore(path: string, { clock, warn, onStep = () => undefined 
       watching.close()
     },
   }
-}
-
-function storedOf({ epoch, token, suspectSince, spent, retry }: KeptRecord, now: number): Stored {
-  return { now, epoch, token, suspectSince, spent, retry }
 }
 
 /** Several processes may do so at once. */

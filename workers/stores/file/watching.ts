@@ -2,19 +2,15 @@ import { watch as watchFolder } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Notice } from '../../../src/store.js'
 import { quietly } from './disk.js'
-import { type Damaged, type Document, isDamaged } from './document.js'
+import { newsOf } from '../record.js'
+import { type Damaged, type Document, EMPTY_DOCUMENT, isDamaged } from './document.js'
 
 type OnNotice = (notice: Notice | undefined) => void
-
-interface Seen {
-  readonly generation: number
-  readonly isSuspect: boolean
-}
 
 /** Tells what is new in the file since this watcher last looked. */
 class Watcher {
   readonly #onNotice: OnNotice
-  #seen: ReadonlyMap<string, Seen> = new Map()
+  #seen: Document = EMPTY_DOCUMENT
 
   constructor(onNotice: OnNotice) {
     this.#onNotice = onNotice
@@ -22,27 +18,15 @@ class Watcher {
 
   /** What is there before the first look is no news. */
   begin(document: Document): void {
-    this.#seen = seenIn(document)
+    this.#seen = document
   }
 
   look(document: Document): void {
-    const before = this.#seen
-    this.#seen = seenIn(document)
-    for (const [key, { generation, isSuspect }] of this.#seen) {
-      const last = before.get(key) ?? { generation: 0, isSuspect: false }
-      const isNewer = generation > last.generation
-      if (isNewer) this.#onNotice({ key, generation, suspect: false })
-      if (isSuspect && (isNewer || !last.isSuspect)) this.#onNotice({ key, generation, suspect: true })
-    }
+    const before = this.#seen.accounts
+    this.#seen = document
+    for (const [key, record] of document.accounts)
+      for (const notice of newsOf(key, before.get(key), record)) this.#onNotice(notice)
   }
-}
-
-function seenIn({ accounts }: Document): ReadonlyMap<string, Seen> {
-  return new Map(
-    [...accounts].flatMap(([key, { token, suspectSince }]) =>
-      token ? [[key, { generation: token.generation, isSuspect: suspectSince !== undefined }] as const] : [],
-    ),
-  )
 }
 
 export class Watching {
