@@ -1,4 +1,4 @@
-import type { Clock } from '../src/clock.js'
+import type { Clock, Instant } from '../src/clock.js'
 import type { AccountConfig, AccountState, News } from '../src/protocol.js'
 import { adopted, freshState, leftOf, marginOf, resumedState } from './account-state.js'
 import type { Limits } from './schedule.js'
@@ -40,6 +40,11 @@ export class Account {
   get limits(): Limits {
     const { limits } = this.#parts
     return this.#skew === 0 ? limits : { ...limits, dayOffset: limits.dayOffset + this.#skew / 60_000 }
+  }
+
+  /** Of a token that the store gave no epoch for, asked for at `began`: by the store's clock, as epochs are. */
+  nextGeneration(began: Instant): number {
+    return Math.max(this.generation + 1, Math.floor(began.wall + this.#skew))
   }
 
   /** ms between the planned refresh and the expiry */

@@ -22,6 +22,8 @@ export class Demands {
   readonly #answer: (id: number, failure: Failure | undefined) => void
   #rejects: readonly Reject[] = []
   #refreshes: readonly Refresh[] = []
+  /** Of the refreshes that a call is under way for, those that somebody still waits for. */
+  readonly #taken = new Set<number>()
   /** A normal call brought the refused token itself: only a forced one can replace it. */
   forceNext = false
 
@@ -65,6 +67,7 @@ export class Demands {
   cancel(id: number): void {
     this.#rejects = this.#rejects.filter((reject) => reject.id !== id)
     this.#refreshes = this.#refreshes.filter((refresh) => refresh.id !== id)
+    this.#taken.delete(id)
     if (!this.rejected) this.forceNext = false
   }
 
@@ -72,11 +75,20 @@ export class Demands {
   takeRefreshes(): readonly Refresh[] {
     const taken = this.#refreshes
     this.#refreshes = []
+    for (const { id } of taken) this.#taken.add(id)
     return taken
   }
 
+  /** The call came to nothing: another one is for those who still wait. */
+  putBack(refreshes: readonly Refresh[]): void {
+    this.#refreshes = [...this.#refreshes, ...refreshes.filter(({ id }) => this.#taken.delete(id))]
+  }
+
   answer(refreshes: readonly Refresh[], failure: Failure | undefined): void {
-    for (const { id } of refreshes) this.#answer(id, failure)
+    for (const { id } of refreshes) {
+      this.#taken.delete(id)
+      this.#answer(id, failure)
+    }
   }
 
   #waits(id: number, verdict: Verdict): boolean {

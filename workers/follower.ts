@@ -1,13 +1,14 @@
-import { type Cancel, type Clock, type Instant, instantNow, later, laterOf, reached } from '../src/clock.js'
+import { type Cancel, type Clock, type Instant, instantNow, later, laterOf } from '../src/clock.js'
 import type { Failure } from '../src/errors.js'
 import { leaseOf } from '../src/protocol.js'
 import type { Notice } from '../src/store.js'
 import type { Account } from './account.js'
 import type { Demands } from './demands.js'
 import type { Journal } from './journal.js'
-import { Offers } from './offers.js'
+import { Offers, TELL_SPREAD } from './offers.js'
 import * as schedule from './schedule.js'
-import { type AccountStore, type Known, type Lease, StoreDown } from './stores/account-store.js'
+import { StoreHealth } from './store-health.js'
+import type { AccountStore, Known, Lease } from './stores/account-store.js'
 
 export interface FollowerParts {
   readonly account: Account
@@ -34,6 +35,7 @@ const POLL_JITTER = 0.2
 export class Follower {
   readonly #parts: FollowerParts
   readonly #offers: Offers
+  readonly #health: StoreHealth
   /** When the store is read again; undefined: never, nobody else writes it. */
   readAt: Instant | undefined
   /** Another node has the lease: when to try again. */
@@ -42,9 +44,6 @@ export class Follower {
   healAt: Instant | undefined
   /** Until then the answer to another node's forced call may come. */
   forcedElsewhereUntil: Instant | undefined
-  #failures = 0
-  /** Why the store can't be used, if so. */
-  #down: Failure | undefined
   /** Calls in a row whose lease was lost, or whose token the store refused. */
   #lost = 0
   #notices = 0
@@ -61,11 +60,12 @@ export class Follower {
   constructor(parts: FollowerParts) {
     this.#parts = parts
     this.#offers = new Offers(parts)
+    this.#health = new StoreHealth(parts)
   }
 
-  /** The store lacks something that this node has: its turn to see to that. */
+  /** The store lacks something that this node has, or can be read again and perhaps written: its turn to see to that. */
   get offerAt(): Instant | undefined {
-    return this.#offers.at
+    return this.#health.isDown ? this.#health.probeAt : this.#offers.at
   }
 
   watch(): Cancel {
@@ -77,6 +77,15 @@ export class Follower {
     })
   }
 
+  /** Others may not have told the store yet of what they did while it was gone. */
+  get mayBeUntold(): boolean {
+    return this.#health.wasDownWithin(TELL_SPREAD)
+  }
+
+  mayGoAlone(failure: Failure): boolean {
+    return this.#health.mayGoAlone(failure)
+  }
+
   /** Looks into the store; what it says is taken over. It never throws. */
   async read(): Promise<void> {
     const { store } = this.#parts
@@ -84,10 +93,11 @@ export class Follower {
     this.#bound()
     try {
       const known = await store.load()
-      this.#up(notices)
+      this.#nextRead(notices)
+      this.#health.read()
       this.took(known)
     } catch (error) {
-      this.failed(error)
+      this.failed(error, 'read')
     }
   }
 
@@ -96,20 +106,22 @@ export class Follower {
     const { store, account, clock, random } = this.#parts
     const notices = this.#notices
     this.knockAt = undefined
-    // It was down a moment ago, and a token that is about to end does not wait for it to say so again.
-    if (this.#down && this.readAt && !reached(this.readAt, clock)) return { down: this.#down }
+    const { refusal } = this.#health
+    if (refusal) return { down: refusal }
     this.#bound()
     try {
       await this.#marking
       const answer = await store.acquire(duration, Math.max(account.state.epoch, account.generation))
-      this.#up(notices)
+      this.#nextRead(notices)
       if ('lease' in answer) {
+        this.#health.acquired()
         this.#knocks = 0
         this.took(answer.lease)
         // Who has the lease knows that no other call is under way.
         this.forcedElsewhereUntil = undefined
         return answer
       }
+      this.#health.read()
       this.took(answer.known)
       // Its holder lets go of it as soon as it is done, and nobody tells: the end of the lease is when it died.
       this.#knocks += 1
@@ -133,6 +145,7 @@ export class Follower {
     const until = tellsFailure ? wait?.until : undefined
     try {
       const isOurs = await store.release(lease, until && { until, failures })
+      this.#health.released()
       // Others come first: this node may be the only one that does not get through.
       const turns = until && later(until, schedule.turnsAfter(until.mono - clock.monotonic()))
       if (turns) account.tell('none', { due: laterOf(account.state.due, turns) })
@@ -151,7 +164,7 @@ export class Follower {
     if (isNewer && before.token && before.token.accessToken === known.token?.accessToken) {
       demands.renumber(before.token.generation, account.generation)
       if (before.suspect) this.suspect(account.generation)
-    }
+    } else if (isNewer) demands.forceNext = false
     // Two that were got in the same ms, one of them without the store: neither is newer, so both have to go.
     const isOther = !isNewer && known.token?.generation === account.generation
     if (isOther && known.token.accessToken !== before.token?.accessToken) this.suspect(account.generation)
@@ -178,7 +191,7 @@ export class Follower {
   /** Puts into the store what it lacks. */
   async offer(lease: Lease): Promise<void> {
     try {
-      await this.#offers.make(lease)
+      if (await this.#offers.make(lease)) this.#unpublished = undefined
     } catch (error) {
       this.failed(error)
     }
@@ -210,9 +223,9 @@ export class Follower {
     return this.lost()
   }
 
-  /** The store was to have the token of this generation, and it is not known whether it does. */
-  unpublished(generation: number): void {
-    this.#unpublished = generation
+  /** The store was to have the token of this generation; where it is not known whether it does, that is offered. */
+  published(generation: number, isKnown: boolean): void {
+    this.#unpublished = isKnown ? undefined : generation
   }
 
   /** A call came to nothing because its lease was lost. Whoever has it is likely to be done soon. */
@@ -229,49 +242,19 @@ export class Follower {
   }
 
   /** The store can't be used. */
-  failed(error: unknown): Failure {
-    if (!(error instanceof StoreDown)) throw error
-    const { account, clock, random, journal } = this.#parts
-    const { onStoreDown, retry } = account.config
-    this.#failures += 1
-    this.#down = error.failure
-    journal.storeDown(
-      error.failure,
-      onStoreDown === 'refreshAlone'
-        ? 'meanwhile this process refreshes by itself'
-        : 'meanwhile the token serves until it expires, and is not refreshed',
-    )
-    if (!account.state.isStoreDown) account.tell('none', { isStoreDown: true })
-    this.readAt = later(instantNow(clock), schedule.backoff(this.#failures, retry, random))
+  failed(error: unknown, doing: 'read' | 'write' = 'write'): Failure {
+    const { failure, tryAt } = this.#health.failed(error, doing)
+    this.readAt = tryAt
     // When it can be read again, that says whether it still lacks our token.
     this.#offers.at = undefined
-    return error.failure
-  }
-
-  /** Of an account that never had a token, a store that is set up wrongly is said at once. */
-  mayGoAlone({ retryable }: Failure): boolean {
-    const { account } = this.#parts
-    return account.config.onStoreDown === 'refreshAlone' && (retryable || account.state.token !== undefined)
+    return failure
   }
 
   /** `notices`: how many had come when the store was asked. What a later one tells of may be newer than its answer. */
-  #up(notices: number): void {
-    const { account, store, clock, random, journal } = this.#parts
-    this.#failures = 0
-    this.#down = undefined
+  #nextRead(notices: number): void {
+    const { store, clock, random } = this.#parts
     const every = store.pollEvery * (1 + POLL_JITTER * (random() - 0.5))
     if (notices === this.#notices) this.readAt = store.isShared ? later(instantNow(clock), every) : undefined
-    if (!account.state.isStoreDown) return
-    journal.storeUp()
-    // What waited for the store alone is due, not for all nodes at once.
-    const { wait, due } = account.state
-    const isOver = wait?.why === 'store'
-    const wasDue = isOver && reached(due, clock)
-    account.tell('none', {
-      isStoreDown: false,
-      ...(isOver && { wait: undefined, failures: 0 }),
-      ...(wasDue && { due: schedule.spreadOut(clock, schedule.soon(account.left), random) }),
-    })
   }
 
   /** A store that hangs must not take up the margin. */

@@ -12,7 +12,7 @@ export interface OffersParts {
 }
 
 /** ms; nodes that made calls without the store tell it so within this time. */
-const TELL_SPREAD = 600_000
+export const TELL_SPREAD = 600_000
 
 /** What the store does not have yet: a token that was got without it, calls that were made. */
 export class Offers {
@@ -29,7 +29,7 @@ export class Offers {
   /** The store was read. */
   took(known: Known): void {
     const { account, store, clock, random } = this.#parts
-    const isUrgent = account.left > 0 && this.#isLacking(known)
+    const isUrgent = account.left > 0 && !account.state.suspect && this.#isLacking(known)
     // Who was to be soon need not be any more: another node's token is newer.
     if (isUrgent !== this.#isUrgent) this.at = undefined
     this.#isUrgent = isUrgent
@@ -45,15 +45,18 @@ export class Offers {
     if (generation === account.generation && account.state.unstored.calls <= 0) this.at = undefined
   }
 
-  /** Throws what the store throws. */
-  async make(lease: Lease): Promise<void> {
+  /** True: the store has our token now. Throws what the store throws. */
+  async make(lease: Lease): Promise<boolean> {
     const { account, store } = this.#parts
-    const { token, expires, spent, suspect } = account.state
-    if (this.at === undefined) return
+    const { token, expires, spent, suspect, unstored } = account.state
+    const isLacking = !suspect && this.#isLacking(lease)
     this.at = undefined
+    if (!isLacking && unstored.calls <= 0) return false
     if (await store.spend(lease, spent)) account.tell('none', { unstored: NOTHING_UNSTORED })
-    if (token && expires && !suspect && this.#isLacking(lease))
-      if (await store.publish(lease, { ...token, expires })) account.set({ tokenEpoch: lease.epoch })
+    if (!token || !expires || !isLacking) return false
+    const isPublished = await store.publish(lease, { ...token, expires })
+    if (isPublished) account.set({ tokenEpoch: lease.epoch })
+    return isPublished
   }
 
   #isLacking({ token }: Known): boolean {

@@ -1,4 +1,4 @@
-import { type Clock, type Instant, laterOf } from '../src/clock.js'
+import { type Clock, type Instant, later, laterOf } from '../src/clock.js'
 import type { Spent } from '../src/protocol.js'
 import type { Account } from './account.js'
 import { afterGrant, afterRefusal, grantedToken, uncounted } from './account-state.js'
@@ -10,6 +10,7 @@ import type { Journal } from './journal.js'
 import { earlyRefusal, renewedByOthers } from './outsiders.js'
 import type { Call, Planner } from './planner.js'
 import type { Grant, Refusal } from './providers/provider.js'
+import * as schedule from './schedule.js'
 import type { AccountStore, KnownToken, Lease } from './stores/account-store.js'
 
 export interface OutcomeParts {
@@ -48,20 +49,21 @@ export class Outcome {
     const { account, clock, random, journal, follower, demands, issuer, planner } = this.#parts
     const { call, lease, refreshes, began } = attempt
     const before = account.state
-    const generation = lease?.epoch ?? Math.max(account.generation + 1, Math.floor(began.wall))
+    const generation = lease?.epoch ?? account.nextGeneration(began)
     const token = grantedToken(grant, began, before.token, generation)
     const isNew = token.generation !== before.token?.generation
     const published = lease ? await this.#publish(lease, token) : 'down'
     if (published === 'refused') {
       // The lease was lost meanwhile: what the store holds now counts, and what was asked for is asked again.
-      for (const refresh of refreshes) demands.addRefresh(refresh)
+      demands.putBack(refreshes)
       account.tell('none', { inFlight: false })
       journal.tokenRefused()
       await follower.release(lease)
       return issuer.retires ? follower.lateCall() : follower.lost()
     }
     follower.healAt = undefined
-    if (published === 'down') follower.unpublished(token.generation)
+    if (isNew) demands.forceNext = false
+    follower.published(token.generation, published === 'published')
     const servedFirst = before.servedFirst + (published === 'down' && isNew ? 1 : 0)
     const after = afterGrant(account.state, token, grant.life, account.config, clock, random)
     const outsiders = before.outsiders + (isNew && this.#seesOutsiders(attempt, before, grant) ? 1 : 0)
@@ -91,7 +93,7 @@ export class Outcome {
   }
 
   #seesOutsiders(attempt: Attempt, before: Account['state'], { life }: Grant): boolean {
-    const { account, store, issuer, journal, demands } = this.#parts
+    const { account, store, issuer, journal, demands, follower } = this.#parts
     const { call, lease, spentBefore, began } = attempt
     const seen = {
       before,
@@ -103,9 +105,10 @@ export class Outcome {
       wasRefused: demands.rejected,
       retires: issuer.retires,
     }
-    // Processes that share no store are each other's outsiders where all get the same token: that is no trouble. Nor
-    // does one that refreshes alone know what the others do.
-    const what = earlyRefusal(seen) ?? (store.isShared && lease ? renewedByOthers(seen) : undefined)
+    // Who refreshes alone does not know what the others do; nor does anybody just after, as long as they may not have told.
+    if (!lease || follower.mayBeUntold) return false
+    // Processes that share no store are each other's outsiders where all get the same token: that is no trouble.
+    const what = earlyRefusal(seen) ?? (store.isShared ? renewedByOthers(seen) : undefined)
     if (what !== undefined) journal.outsider(what)
     return what !== undefined
   }
@@ -128,11 +131,15 @@ export class Outcome {
     const ofTheDay = refusal.wait.why === 'limit' && refusal.wait.ms === 'day'
     // The day's limit of forced calls says nothing about normal ones: the schedule stays as it was.
     const keeps = { due: before.due, wait: before.wait, failures: before.failures, forceOpensAt: after.due }
-    // Nor does what callers asked for: whether it is tried again is theirs, and of their part of the budget. But one
-    // that got no answer may have arrived, and made the token void.
-    const mayBeVoid = issuer.retires && refusal.sent === true
-    const due = call.asker === 'caller' && !mayBeVoid ? laterOf(before.due, after.due) : after.due
-    account.tell('failure', { ...after, due, ...(call.forced && ofTheDay && keeps) })
+    // Nor does what callers asked for: whether it is tried again is theirs, and of their part of the budget.
+    const due = call.asker === 'caller' ? laterOf(before.due, after.due) : after.due
+    // All nodes hear of a day's limit at once, and its end is the same moment for all.
+    const turn = schedule.turnsAfter(due.mono - clock.monotonic())
+    const spread = ofTheDay && store.isShared ? later(due, random() * turn) : due
+    account.tell('failure', { ...after, due: spread, ...(call.forced && ofTheDay && keeps) })
+    // Only an errcode says that no token was made. After a call of the schedule the next one is near, a caller's may be the last.
+    if (issuer.retires && wasSent && refusal.failure.errcode === undefined && call.asker === 'caller')
+      follower.suspect(account.generation)
     const failure = after.lastFailure?.failure ?? refusal.failure
     journal.failed(failure, account.state.due, live)
     demands.answer(

@@ -69,7 +69,8 @@ export class Planner {
       const mustForce = this.#demands.forceNext && !isAwaited
       const opens = budget ?? (mustForce ? this.forcedFrom(state, 1) : undefined)
       if (opens) return tokenRefused(this.#account.config.id, opens, causeOf(state))
-      const hopeless = wait?.why === 'operator' || at.mono > until.mono
+      const isOperators = wait?.why === 'operator' && !reached(wait.until, this.#clock)
+      const hopeless = isOperators || at.mono > until.mono
       return hopeless ? tokenRefused(this.#account.config.id, at, causeOf(state)) : 'waits'
     })
   }

@@ -73,7 +73,7 @@ export class RefreshLoop {
       await this.#rotation.run(call) // accessToken = getAccessToken()
     }
     unwatch()
-    await this.#follower.settled()
+    await this.#rotation.close()
   }
 
   /** An API refused the token of this generation. */

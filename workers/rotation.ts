@@ -41,16 +41,13 @@ export class Rotation {
       await follower.release(lease)
       return
     }
-    if (lease) {
-      await follower.offer(lease)
-      this.#sayNearsLimit(lease.spent)
-    }
     // Another node's call has just brought the refused token again: no second one is needed to know.
     if (store.isShared && lease?.sinceRefused === 'the same again, just now' && account.state.suspect)
       demands.forceNext = demands.rejected && account.limits.force !== undefined
     // Read again, plan again: perhaps another node was faster.
     const call = planner.plan(account.state, follower)
     if (!reached(call.at, clock) || call.offer) {
+      if (lease) await this.#offer(lease)
       await follower.release(lease)
       return
     }
@@ -68,6 +65,22 @@ export class Rotation {
     if (read.granted) return this.#outcome.granted(attempt, read)
     if (this.#isClosing()) return this.#leave(attempt, read)
     return this.#outcome.refused(attempt, read)
+  }
+
+  /** The loop has ended: what only this node knows is told to the store, where that can be had at once. */
+  async close(): Promise<void> {
+    const { follower } = this.#parts
+    await follower.settled()
+    if (follower.offerAt === undefined) return
+    const knock = await follower.knock(this.#lengths().lease)
+    if (!('lease' in knock)) return
+    await this.#offer(knock.lease)
+    await follower.release(knock.lease)
+  }
+
+  async #offer(lease: Lease): Promise<void> {
+    await this.#parts.follower.offer(lease)
+    this.#sayNearsLimit(lease.spent)
   }
 
   #isClosing(): boolean {
@@ -103,7 +116,7 @@ export class Rotation {
     const told = lease ? await this.#spend(lease, spent) : 'untold'
     if (typeof told === 'object') return told
     account.tell('none', { ...counted(account.state, spent, forced, told), inFlight: true })
-    this.#sayNearsLimit(spentBefore)
+    this.#sayNearsLimit(lease?.spent ?? spentBefore)
     const timeout = lease ? Math.min(longest, lease.ends.mono - clock.monotonic()) : longest
     // A process that was stopped meanwhile finds its lease over.
     if (lease && (timeout <= 0 || reached(lease.ends, clock))) {
@@ -137,7 +150,7 @@ export class Rotation {
     const { account, demands, follower } = this.#parts
     account.tell('none', { inFlight: false })
     if (why.notSent === 'down') return this.#waitForStore(why.failure, refreshes)
-    for (const refresh of refreshes) demands.addRefresh(refresh)
+    demands.putBack(refreshes)
     await follower.release(lease)
     await follower.lost()
   }
