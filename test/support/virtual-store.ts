@@ -16,6 +16,8 @@ export class VirtualStore {
   /** Each operation fails. */
   isDown = false
   failure = new Error('the virtual store is down')
+  /** It can be read, and each write fails: a full disk, a replica. */
+  isReadOnly = false
   /** Notices get lost. */
   isMute = false
   /** ms by which its clock is ahead. */
@@ -108,7 +110,7 @@ export class VirtualStore {
     const held = this.#held.get(operation)
     this.#held.delete(operation)
     await this.#travel()
-    if (this.isDown) throw this.failure
+    if (this.isDown || (this.isReadOnly && operation !== 'load')) throw this.failure
     const outcome = await run(this.#store)
     await this.#travel()
     await held

@@ -137,6 +137,79 @@ describe('the store gone', () => {
   })
 })
 
+describe('a store that can be read but not written', () => {
+  for (const onStoreDown of ['refreshAlone', 'wait'] as const)
+    it(`${onStoreDown}: is down until a write works again, and is said once in ten minutes`, async () => {
+      const fleet = new VirtualFleet('stable')
+      const [{ tokens, logger }] = await fleet.nodes(1, { onStoreDown })
+      fleet.store.isReadOnly = true
+      // The refresh is due after 2 h - 200 s.
+      await fleet.clock.advance(2 * HOUR - 4 * MINUTE)
+      const operations = fleet.store.operations
+      for (let seconds = 0; seconds < 30 * 60; seconds += 20) {
+        await fleet.clock.advance(20 * SECOND)
+        if (seconds > MINUTE / SECOND) expect(tokens.status().store).toBe('down')
+      }
+      const said = (): (string | undefined)[] =>
+        logger.lines.filter(({ message }) => message.includes('the store')).map(({ level }) => level)
+      expect(said()).toEqual(['warn', 'warn', 'warn'])
+      // A slow poll each 30 s, and a try to write each minute at the most, after the first few.
+      expect(fleet.store.operations - operations).toBeLessThan(150)
+      fleet.store.isReadOnly = false
+      await fleet.clock.advance(2 * MINUTE)
+      expect(tokens.status()).toMatchObject({ store: 'up', state: 'valid' })
+      expect(said()).toEqual(['warn', 'warn', 'warn', 'info'])
+    })
+})
+
+describe('many nodes that refreshed alone', () => {
+  it('tell the store without a stampede when it is back, and have one token by one number', async () => {
+    const fleet = new VirtualFleet('stable')
+    const nodes = await fleet.nodes(60)
+    fleet.issuer.otherwise = () => fleet.issuer.same('token-2', 2 * HOUR)
+    await fleet.clock.advance(2 * HOUR - 4 * MINUTE)
+    fleet.store.isDown = true
+    await fleet.clock.advance(150 * SECOND)
+    expect(fleet.issuer.calls).toHaveLength(61)
+    fleet.store.empty()
+    fleet.store.latency = 5
+    // By chance, not in the order in which they refreshed.
+    nodes.forEach(({ system }, i) => (system.random = ((i * 37) % 60) / 60))
+    const before = { ...fleet.store.counts }
+    fleet.store.comeBack()
+    await fleet.clock.advance(MINUTE)
+    const { acquire, publish } = fleet.store.counts
+    expect(new Set(nodes.map(({ tokens }) => tokens.status().generation)).size).toBe(1)
+    expect(publish - before.publish).toBeLessThan(15)
+    expect(acquire - before.acquire).toBeLessThan(30)
+    // The call that each made is told by and by.
+    await fleet.clock.advance(11 * MINUTE)
+    expect(nodes[0].tokens.status().fetchesToday).toBe(61)
+    expect(fleet.store.counts.acquire - before.acquire).toBeLessThan(3 * 60)
+    fleet.store.latency = 0
+  })
+})
+
+describe('a process that ends', () => {
+  it('tells the store of the token that only it has, also before its turn', async () => {
+    const fleet = new VirtualFleet('classic')
+    const [first, second] = await fleet.nodes(2)
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => {
+      fleet.store.isDown = true
+      return fleet.issuer.grant()
+    })
+    await first.tokens.refresh()
+    // Its own lease, that it could not let go of, has ended by then.
+    await fleet.clock.advance(15 * SECOND)
+    fleet.store.comeBack()
+    await fleet.clock.advance(1)
+    const closed = outcomeOf(first.tokens.close())
+    await fleet.clock.advance(SECOND)
+    expect([closed.settled, second?.tokens.get()]).toEqual([true, 'token-2'])
+  })
+})
+
 describe('the same token that nodes got alone', () => {
   it('is one token, whatever generations they gave it: whoever refused it waits for a newer one', async () => {
     const fleet = new VirtualFleet('stable')

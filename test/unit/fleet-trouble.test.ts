@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Store } from '../../src/store.js'
-import { outcomeOf } from '../support/outcome.js'
-import { transient } from '../support/scripted-issuer.js'
+import { failureOf, outcomeOf } from '../support/outcome.js'
+import { limitReached, operatorError, transient } from '../support/scripted-issuer.js'
 import { constructed, started } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
 import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
@@ -131,13 +131,54 @@ describe('an issuer', () => {
     expect(await asked(8)).toBeLessThanOrEqual((await asked(1)) + 2)
   })
 
-  it('that fails for an hour after a rejection leaves the schedule its reserve', async () => {
-    const fleet = new VirtualFleet('classic', { perDay: 20, dayOffset: 480, force: undefined })
-    const nodes = await fleet.nodes(1)
-    fleet.issuer.otherwise = transient('ERR_BAD_ANSWER')
-    outcomeOf(nodes[0].tokens.reject('token-1'))
+  for (const ask of ['reject', 'refresh'] as const)
+    for (const how of [transient('ERR_BAD_ANSWER'), { ...transient('ERR_TIMEOUT'), sent: true }])
+      it(`that fails for an hour after a ${ask} (${how.failure.code}) leaves the schedule its reserve`, async () => {
+        const fleet = new VirtualFleet('classic', { perDay: 20, dayOffset: 480, force: undefined })
+        const nodes = await fleet.nodes(1)
+        fleet.issuer.otherwise = how
+        outcomeOf(ask === 'reject' ? nodes[0].tokens.reject('token-1') : nodes[0].tokens.refresh())
+        await fleet.clock.advance(HOUR)
+        expect(fleet.issuer.calls.length).toBeLessThanOrEqual(18)
+      })
+
+  it('that took a refresh and gave no answer has perhaps made the token void: whoever is there heals it', async () => {
+    const fleet = new VirtualFleet('classic')
+    const wechat = new VirtualWechat(fleet.clock, 'classic')
+    fleet.issuer.otherwise = (forced) => wechat.ask(forced)
+    const [first, second] = await fleet.nodes(2)
     await fleet.clock.advance(HOUR)
-    expect(fleet.issuer.calls.length).toBeLessThanOrEqual(18)
+    fleet.issuer.script.push((forced) => {
+      wechat.ask(forced)
+      return transient('ERR_BAD_ANSWER')
+    })
+    expect((await failureOf(() => first.tokens.refresh())).code).toBe('ERR_BAD_ANSWER')
+    await first.tokens.close()
+    await fleet.clock.advance(MINUTE)
+    expect(wechat.takes(second?.tokens.get() ?? '')).toBe(true)
+    await fleet.clock.advance(10 * MINUTE)
+    expect(wechat.takes(second?.tokens.get() ?? '')).toBe(true)
+    expect(fleet.issuer.calls).toHaveLength(3)
+  })
+
+  it('that refused a refresh by an errcode has made no token: none is suspected', async () => {
+    const fleet = new VirtualFleet('classic')
+    const [first] = await fleet.nodes(2)
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(operatorError())
+    expect((await failureOf(() => first.tokens.refresh())).code).toBe('ERR_ISSUER_REFUSED')
+    await fleet.clock.advance(10 * MINUTE)
+    expect(fleet.issuer.calls).toHaveLength(2)
+  })
+
+  it('whose day is spent is asked again by all, not at one moment', async () => {
+    const fleet = new VirtualFleet('classic', { perDay: 4, dayOffset: 480, force: undefined })
+    const nodes = await fleet.nodes(10)
+    fleet.issuer.otherwise = limitReached('day')
+    await fleet.clock.advance(2 * HOUR)
+    const due = nodes.map(({ tokens }) => tokens.status().nextRefreshAt ?? 0)
+    expect(Math.min(...due)).toBeGreaterThanOrEqual(Date.UTC(2026, 0, 15, 16))
+    expect(new Set(due).size).toBeGreaterThan(5)
   })
 
   it('is not asked for a refresh that failed because the store was down, when that is back', async () => {
@@ -295,6 +336,40 @@ describe('a store that does not keep the contract', () => {
 })
 
 describe('no alarm of another program', () => {
+  it('where nodes that refresh alone make each other’s tokens void', async () => {
+    const fleet = new VirtualFleet('classic')
+    const wechat = new VirtualWechat(fleet.clock, 'classic')
+    fleet.issuer.otherwise = (forced) => wechat.ask(forced)
+    const nodes = await fleet.nodes(3, { onStoreDown: 'refreshAlone' })
+    await fleet.clock.advance(HOUR)
+    fleet.store.isDown = true
+    await nodes[0].tokens.refresh()
+    await fleet.clock.advance(6 * MINUTE)
+    for (const { tokens } of nodes.slice(1)) {
+      outcomeOf(tokens.reject('token-1'))
+      await fleet.clock.advance(SECOND)
+    }
+    expect(held(nodes)).toEqual(['token-2', 'token-3', 'token-4'])
+    expect([said(nodes, 'another program'), nodes.map(({ tokens }) => tokens.status().outsiders)]).toEqual([
+      [],
+      [0, 0, 0],
+    ])
+  })
+
+  it('where a node has refreshed alone, and the store is back before it has told', async () => {
+    const fleet = new VirtualFleet('stable')
+    const wechat = new VirtualWechat(fleet.clock, 'stable')
+    fleet.issuer.otherwise = (forced) => wechat.ask(forced)
+    const nodes = await fleet.nodes(12)
+    await fleet.clock.advance(2 * HOUR - 5 * MINUTE)
+    fleet.store.isDown = true
+    while (!held(nodes).includes('token-2')) await fleet.clock.advance(SECOND)
+    await fleet.clock.advance(12 * SECOND)
+    fleet.store.comeBack()
+    await fleet.clock.advance(5 * MINUTE)
+    expect([new Set(held(nodes)), said(nodes, 'another program')]).toEqual([new Set(['token-2']), []])
+  })
+
   it('where the store is down and each node refreshes alone', async () => {
     const fleet = new VirtualFleet('stable')
     const wechat = new VirtualWechat(fleet.clock, 'stable')
