@@ -115,7 +115,8 @@ describeWith('redis-program', 'Redis goes away and comes back', () => {
     await store.load('a')
     redis.pause()
     const failures = await Promise.allSettled(Array.from({ length: 20 }, async () => store.load('a')))
-    expect(failures.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'rejected'))
+    for (const failure of failures)
+      expect(failure.status === 'rejected' && String(failure.reason)).toMatch(/Redis at \S+ gave no answer/)
     redis.resume()
     await until(works(store), 'never worked again')
   })
@@ -156,6 +157,18 @@ describeWith('redis-program', 'Redis goes away and comes back', () => {
     way.mend()
     await until(works(store), 'never worked again')
     await hearsAgain(heard, store)
+  })
+
+  test('what was under way when its connection was lost says why it was', async () => {
+    const redis = await server()
+    const way = await wire(redis)
+    const store = openRedis({ urls: [way.url] })
+    await store.load('a')
+    const { answered } = way.holdAnswerTo('EVALSHA')
+    const failure = failureOf(store)
+    await answered
+    way.cut()
+    expect(await failure).toMatch(/Socket closed unexpectedly|ECONNRESET/)
   })
 
   test('a server that forgot its scripts learns them again', async () => {

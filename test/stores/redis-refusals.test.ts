@@ -55,6 +55,8 @@ describeWith('redis-program', 'what Redis refuses', () => {
     ['a fraction', 'epoch', '1.5'],
     ['a number as Lua writes it', 'leaseEnds', '1.7e+12'],
     ['an empty number', 'generation', ''],
+    ['a number beyond what Lua holds', 'lastCall', '9007199254740992'],
+    ['a number without an end', 'lastForced', '1'.repeat(400)],
     ['half a token', 'accessToken', 'theirs'],
     ['half a retry', 'retryAt', '5'],
     ['half a count', 'dayEnds', '5'],
@@ -128,6 +130,25 @@ describeWith('redis-program', 'what Redis refuses', () => {
     }
   })
 
+  for (const right of ['time', 'hgetall', 'hset']) {
+    test(`a user without the right to ${right}, which a script needs, hears of it`, async () => {
+      const redis = await server(`user some on >pass +@all -${right} ~* &*`)
+      const store = openRedis({ urls: [withUser(redis.url, 'some', 'pass')] })
+      expect(await operatorsFailure(store.acquire('a', LEASE))).toContain(`+${right}`)
+      expect(await redis.cli('EXISTS', KEY)).toBe('0')
+    })
+  }
+
+  test('without the right to the last of its commands a script has written nothing', async () => {
+    const redis = await server('user some on >pass +@all -hdel ~* &*')
+    const store = openRedis({ urls: [withUser(redis.url, 'some', 'pass')] })
+    const { stored } = await store.acquire('a', LEASE)
+    const before = await redis.cli('HGETALL', KEY)
+    expect(await operatorsFailure(store.publish('a', stored.epoch, token(stored.epoch)))).toContain('+hdel')
+    expect(await redis.cli('HGETALL', KEY)).toBe(before)
+    expect((await store.load('a')).token).toBeUndefined()
+  })
+
   test('without the right to the channel tokens are still published, and one warning says that nobody hears', async () => {
     const redis = await server('user mute on >pass +@all ~* resetchannels')
     const warnings: string[] = []
@@ -147,6 +168,14 @@ describeWith('redis-program', 'what Redis refuses', () => {
       'Correct the database number',
     )
     expect(() => openRedis({ urls: [`${redis.url}/main`] })).toThrow(StoreOperatorError)
+  })
+
+  test('a user or password that can’t be decoded is for an operator, and is not shown', () => {
+    for (const access of ['50%off:pass', 'user:50%off', ':50%']) {
+      const open = (): unknown => openRedis({ urls: [`redis://${access}@127.0.0.1`] })
+      expect(open).toThrow(StoreOperatorError)
+      expect(open).toThrow(/^user and password in store\.url must be percent-encoded(?!.*50%)/)
+    }
   })
 
   test('each database has records of its own', async () => {
@@ -218,6 +247,16 @@ describeWith('redis-program', 'what Redis refuses', () => {
     )
     await store.load('a')
     expect(warnings).toEqual([expect.stringContaining('maxmemory-policy of Redis is allkeys-lru')])
+  })
+
+  test('nothing is asked for a warning before the store has its first answer', async () => {
+    const redis = await server('slowlog-log-slower-than 0')
+    await openRedis({ urls: [redis.url] }).load('a')
+    const asked = async (): Promise<string> => redis.cli('SLOWLOG', 'GET')
+    await until(async () => /^INFO$/m.test(await asked()), 'never asked')
+    // The newest comes first.
+    const commands = (await asked()).split('\n').filter((line) => /^(INFO|EVAL|EVALSHA)$/.test(line))
+    expect(commands).toEqual(['INFO', 'EVAL', 'EVALSHA'])
   })
 
   test('a number that is not whole is not written', async () => {

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import type { Notice, Store } from '../../src/store.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { cleanUp } from '../support/cleanup.js'
+import { deadPort } from '../support/proxy.js'
 import { type RedisWithSentinels, redisWithSentinels } from '../support/redis-sentinels.js'
-import { openRedis } from '../support/redis-server.js'
+import { openRedis, redisServer } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { describeWith } from '../support/servers.js'
 
@@ -125,11 +126,60 @@ describeWith(['redis-program', 'redis-sentinel-program'], 'Redis behind Sentinel
 
   test('the credentials of the URL are the master’s, and a Sentinel that asks for some gets them too', async () => {
     const redis = await made('right')
-    const urls = redis.urls.map((url) => url.replace('redis://', 'redis://:right@'))
-    const store = openRedis({ urls, sentinel: redis.name })
+    const withUser = (urls: readonly string[]): string[] =>
+      urls.map((url) => url.replace('redis://', 'redis://:right@'))
+    const store = openRedis({ urls: withUser(redis.urls), sentinel: redis.name })
     const { stored } = await store.acquire('a', LEASE)
-    for (const { cli } of redis.sentinels) await cli('ACL', 'SETUSER', 'default', 'resetpass', '>right')
-    const asked = openRedis({ urls, sentinel: redis.name })
-    expect((await asked.load('a')).epoch).toBe(stored.epoch)
+    for (const { cli } of redis.sentinels)
+      await cli('ACL', 'SETUSER', 'default', 'resetpass', '>right', ...SENTINEL_RIGHTS)
+    const [first = '', second = ''] = redis.urls
+    await redis.sentinels[0]?.kill()
+    for (const urls of [withUser([first, second]), [...withUser([first]), second]]) {
+      const asked = openRedis({ urls, sentinel: redis.name })
+      expect((await asked.load('a')).epoch).toBe(stored.epoch)
+    }
+  })
+
+  test('operations and a subscription that begin at once both pass over a Sentinel that is gone', async () => {
+    const redis = await made()
+    const [url = ''] = redis.urls
+    const store = openRedis({ urls: [await deadUrl(), url], sentinel: redis.name })
+    store.watch(() => undefined)
+    expect((await store.load('a')).epoch).toBe(0)
+  })
+})
+
+const SENTINEL_RIGHTS = ['-@all', '+sentinel|get-master-addr-by-name']
+
+async function deadUrl(): Promise<string> {
+  return `redis://127.0.0.1:${await deadPort()}`
+}
+
+async function failureOf(urls: readonly string[]): Promise<unknown> {
+  return Promise.resolve(openRedis({ urls, sentinel: 'main' }).load('a')).catch((error: unknown) => error)
+}
+
+describeWith('redis-program', 'Sentinels of which none helps', () => {
+  test('are named one by one, and once', async () => {
+    const failure = await failureOf([await deadUrl(), await deadUrl()])
+    expect(failure).not.toBeInstanceOf(StoreOperatorError)
+    expect(String(failure)).toMatch(/^Error: Redis at 127\.0\.0\.1:\d+: connect ECONNREFUSED/)
+  })
+
+  test('are for an operator to mend where one of them said so, whichever is asked last', async () => {
+    const sentinel = await redisServer({ isSentinel: true })
+    cleanUp(sentinel.remove)
+    const said = async (url: string): Promise<unknown> => failureOf([url, await deadUrl()])
+    await sentinel.cli('ACL', 'SETUSER', 'other', 'on', '>right', '+ping')
+    await sentinel.cli('ACL', 'SETUSER', 'default', '-@all', '+acl')
+    const { url } = sentinel
+    for (const [failure, mend] of [
+      [await said(url), SENTINEL_RIGHTS.at(-1)],
+      [await said(url.replace('//', '//other:right@')), SENTINEL_RIGHTS.at(-1)],
+      [await said(url.replace('//', '//other:wrong@')), 'Correct user and password'],
+    ]) {
+      expect(failure).toBeInstanceOf(StoreOperatorError)
+      expect(String(failure)).toContain(mend)
+    }
   })
 })

@@ -153,10 +153,15 @@ function signalTo(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Not yet used, it may be: a server needs several at once. */
+const given = new Set<number>()
+
 /** Below those that the system gives to outgoing connections: a server that is started again finds its port free. */
 export async function freePort(): Promise<number> {
   for (let i = 0; i < 100; i++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) return port
   }
   throw new Error('no free port')

@@ -2,6 +2,7 @@ import type { LookupFunction } from 'node:net'
 import type { RedisClient, RedisPackage } from './client.js'
 import { failureOf, isOfNoUse } from './failures.js'
 import type { Target } from './target.js'
+import { unlessAborted } from './within.js'
 
 /** What every connection needs beside its target. */
 export interface Ground {
@@ -25,6 +26,8 @@ export class Connection {
   readonly #socket: AbortController
   readonly #ended: () => void
   #isGone = false
+  /** Why it has ended: what was under way then only hears that it did. */
+  #cause: unknown
 
   private constructor({ redis, lookup, timeout }: Ground, target: Target) {
     const { host, port, tls, username, password, database } = target
@@ -56,7 +59,7 @@ export class Connection {
         signal: this.#socket.signal,
       },
     })
-    this.#client.on('error', () => this.drop())
+    this.#client.on('error', (error) => this.drop(error))
   }
 
   /**
@@ -70,7 +73,7 @@ export class Connection {
       await connection.#unlessAborted(signal, () => connection.#client.connect())
       return connection
     } catch (error) {
-      connection.drop()
+      connection.drop(error)
       throw failureOf(error, target)
     }
   }
@@ -88,9 +91,11 @@ export class Connection {
     await this.#unlessAborted(signal, () => this.#client.subscribe(channel, onMessage))
   }
 
-  drop(): void {
+  /** The first cause counts: it is what all that is under way, or comes later, fails with. */
+  drop(cause?: unknown): void {
     if (this.#isGone) return
     this.#isGone = true
+    this.#cause = cause
     this.#client.destroy()
     this.#socket.abort()
     this.#ended()
@@ -98,38 +103,68 @@ export class Connection {
 
   /** Dropping fails whatever is pending, at once. */
   async #unlessAborted<T>(signal: AbortSignal, start: () => Promise<T>): Promise<T> {
-    const drop = (): void => this.drop()
+    const drop = (): void => this.drop(signal.reason)
     if (signal.aborted) drop()
     signal.addEventListener('abort', drop, { once: true })
     try {
       return await start()
     } catch (error) {
-      if (!(error instanceof this.#redis.ErrorReply) || isOfNoUse(error)) this.drop()
-      throw error
+      const isReply = error instanceof this.#redis.ErrorReply
+      if (!isReply || isOfNoUse(error)) this.drop(error)
+      throw isReply ? error : (this.#cause ?? error)
     } finally {
       signal.removeEventListener('abort', drop)
     }
   }
 }
 
+interface Opening {
+  readonly connection: Promise<Connection>
+  readonly stop: AbortController
+  waiting: number
+}
+
 /** A connection that is made when it is needed, for all who need it. */
 export class Line {
   readonly #open: (signal: AbortSignal) => Promise<Connection>
-  #opening: Promise<Connection> | undefined
+  #opening: Opening | undefined
   #connection: Connection | undefined
 
   constructor(open: (signal: AbortSignal) => Promise<Connection>) {
     this.#open = open
   }
 
+  /** Nothing is connected, nor about to be. */
+  get isIdle(): boolean {
+    return !this.#opening && this.#connection?.isGone !== false
+  }
+
   async get(signal: AbortSignal): Promise<Connection> {
     if (this.#connection && !this.#connection.isGone) return this.#connection
-    // Given up with the first who asked; all wait equally long, so nobody waits longer for that.
-    this.#opening ??= this.#open(signal).finally(() => (this.#opening = undefined))
-    return (this.#connection = await this.#opening)
+    const opening = (this.#opening ??= this.#begin())
+    opening.waiting += 1
+    try {
+      return await unlessAborted(opening.connection, signal)
+    } finally {
+      // Who asked first may have less time than the others: it is given up with the last one.
+      opening.waiting -= 1
+      if (opening.waiting === 0) this.#giveUp(opening, signal.reason)
+    }
   }
 
   drop(): void {
     this.#connection?.drop()
+  }
+
+  #begin(): Opening {
+    const stop = new AbortController()
+    const connection = this.#open(stop.signal).then((opened) => (this.#connection = opened))
+    return { connection, stop, waiting: 0 }
+  }
+
+  /** Whoever comes next begins anew, instead of failing with it. */
+  #giveUp(opening: Opening, reason: unknown): void {
+    if (this.#opening === opening) this.#opening = undefined
+    opening.stop.abort(reason)
   }
 }

@@ -1,16 +1,19 @@
 import type { Connection } from './connection.js'
 
 /**
- * Looks at each new connection whether the server may evict records when its memory is full, and says so once. Where
- * the user may not look, nothing is said.
+ * Looks on each connection that has answered whether the server may evict records when its memory is full, and says so
+ * once. Where the user may not look, nothing is said. Not before the first answer: a refusal of this would be taken for
+ * one of what is asked.
  */
 export function evictionWarning(
   closing: AbortSignal,
   warn: (message: string) => void,
 ): (connection: Connection) => void {
   let isWarned = false
+  const looked = new WeakSet<Connection>()
   return (connection) => {
-    if (isWarned) return
+    if (isWarned || looked.has(connection)) return
+    looked.add(connection)
     connection.send(['INFO', 'memory'], closing).then(
       (reply) => {
         const policy = policyIn(reply)
@@ -20,7 +23,7 @@ export function evictionWarning(
           `maxmemory-policy of Redis is ${policy}: when its memory is full it may drop tokens and the day’s count. Set it to noeviction`,
         )
       },
-      // The operation that opened the connection says what is wrong with it.
+      // The next operation says what is wrong with the connection.
       () => undefined,
     )
   }

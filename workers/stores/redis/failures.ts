@@ -30,30 +30,49 @@ export function redirectionOf(error: unknown): Redirection | undefined {
 }
 
 const NO_ACCESS = /\b(NOAUTH|WRONGPASS)\b|without any password|no password is set|invalid password/
-const NO_RIGHT = /\bNOPERM\b/
+// Inside a script it is said in other words: by Redis 6 and 7.0, by 7.2 and newer.
+const NO_RIGHT = /\bNOPERM\b|The user executing the script can't|ACL failure in script/
 const NO_DATABASE = /DB index|SELECT is not allowed/
 const NO_COMMAND = /unknown command/i
-const UNTRUSTED =
-  /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ERR_TLS_CERT|INVALID_CA|HOSTNAME_MISMATCH)/
+const OTHER_NAME = /^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/
+const OUT_OF_DATE = /^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/
+const UNTRUSTED = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ERR_TLS_CERT|INVALID_CA)/
 
-/** As the store throws it: says who can mend it, and shows no secret. */
-export function failureOf(error: unknown, target: Target, key = ''): Error {
-  if (error instanceof StoreOperatorError) return error
-  const said = saidBy(error, target)
-  const text = `Redis at ${placeOf(target)}: ${said}`
-  const mend = mendOf(error, said, key)
-  return mend === undefined ? new Error(text) : new StoreOperatorError(`${text}. ${mend}`)
+/** Says already which server it is about. */
+export class ServerFailure extends Error {}
+
+/** What a message names beside the server. */
+export interface Subject {
+  readonly key?: string
+  /** What the user must be allowed. */
+  readonly rights?: string
 }
 
-function mendOf(error: unknown, said: string, key: string): string | undefined {
+/** As the store throws it: says who can mend it, and shows no secret. */
+export function failureOf(error: unknown, target: Target, subject: Subject = {}): Error {
+  if (error instanceof StoreOperatorError || error instanceof ServerFailure) return error
+  const said = saidBy(error, target)
+  const text = `Redis at ${placeOf(target)}: ${said}`
+  const mend = mendOf(error, said, subject)
+  return mend === undefined ? new ServerFailure(text) : new StoreOperatorError(`${text}. ${mend}`)
+}
+
+function mendOf(error: unknown, said: string, { key = '', rights = RIGHTS }: Subject): string | undefined {
   if (/\bWRONGTYPE\b/.test(said))
     return `The key ${key} holds something that is not ours: move it elsewhere, or delete it`
   if (NO_ACCESS.test(said)) return 'Correct user and password in store.url'
-  if (NO_RIGHT.test(said)) return `Allow the user of store.url what the store needs: ${RIGHTS}`
+  if (NO_RIGHT.test(said)) return `Allow the user of store.url what the store needs: ${rights}`
   if (NO_DATABASE.test(said)) return 'Correct the database number, the path of store.url'
   if (NO_COMMAND.test(said)) return 'The store needs Redis 5 or newer, with scripts'
   if (/^MOVED\b/.test(said)) return 'It is a node of a Redis Cluster: set store.cluster'
-  if (UNTRUSTED.test(codeOf(error)))
+  return mendOfCertificate(codeOf(error))
+}
+
+function mendOfCertificate(code: string): string | undefined {
+  if (OTHER_NAME.test(code))
+    return 'Its certificate is for another name: give the host in store.url as the certificate names it, and let a cluster (cluster-announce-hostname, cluster-preferred-endpoint-type hostname) or Sentinels (resolve-hostnames, announce-hostnames) name servers so, too'
+  if (OUT_OF_DATE.test(code)) return 'Renew its certificate, or set the clock of this machine right'
+  if (UNTRUSTED.test(code))
     return 'Its certificate is not trusted: name its CA’s file in NODE_EXTRA_CA_CERTS when the process starts'
   return undefined
 }

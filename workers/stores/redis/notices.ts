@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { Clock } from '../../../src/clock.js'
 import { messageOf } from '../../../src/errors.js'
 import type { Notice } from '../../../src/store.js'
@@ -8,11 +9,13 @@ import { CHANNEL } from './scripts.js'
 import type { Servers } from './servers.js'
 import { pause, within } from './within.js'
 
-/** ms; between two attempts to be connected. */
-const FIRST_WAIT = 50
-const LONGEST_WAIT = 1_000
+/** ms; the most between two attempts to be connected. How much of it is chance: a fleet loses its server all at once. */
+const FIRST_WAIT = 200
+const LONGEST_WAIT = 5_000
 /** ms; the same where only an operator can help. */
 const OPERATOR_WAIT = 30_000
+/** ms; a connection that lived shorter than this was no success. */
+const LIFE = 10_000
 /** ms; a connection that was cut off without a word is noticed no sooner than a ping goes unanswered. */
 const PING_EVERY = 10_000
 
@@ -60,12 +63,14 @@ export class Notices {
 
   /** Never fails: it goes on until nobody watches. */
   async #listen(stop: AbortSignal): Promise<void> {
+    const { clock } = this.#parts
     const isOver = (): boolean => stop.aborted
     let wait = FIRST_WAIT
     while (!isOver()) {
+      let born: number | undefined
       try {
         const connection = await this.#subscribe(stop)
-        wait = FIRST_WAIT
+        born = clock.monotonic()
         // What was published since the last connection, or before the first one, went unheard.
         if (!isOver()) this.#tell(undefined)
         await this.#heed(connection, stop)
@@ -75,7 +80,8 @@ export class Notices {
           wait = OPERATOR_WAIT
         }
       }
-      await pause(this.#parts.clock, wait, stop)
+      if (born !== undefined && clock.monotonic() - born >= LIFE) wait = FIRST_WAIT
+      await pause(clock, randomInt(wait), stop)
       wait = Math.min(wait * 2, LONGEST_WAIT)
     }
   }

@@ -16,7 +16,8 @@ export const CHANNEL = 'token-thread:notices'
 export const keyOf = (account: string): string => `token-thread:{${account}}`
 
 // Lua's numbers are doubles: exact for ms, but written as 1.7e+12 unless formatted. A record without all the fields
-// that belong together, or with one that is no whole number, is not trusted: read as empty it would lose its epoch.
+// that belong together, or with one that is no whole number or beyond what a double holds, is not trusted: read as empty
+// it would lose its epoch.
 const PRELUDE = `
 local key = KEYS[1]
 local time = redis.call('TIME')
@@ -28,7 +29,7 @@ for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
 local function num(field) return tonumber(record[field] or 0) end
 local function whole(number) return string.format('%.0f', number) end
 
--- An empty value is none.
+-- An empty value is none. HDEL comes first: a script that is refused something leaves what it has written before.
 local function write(fields)
   local set, unset = {}, {}
   for i = 1, #fields, 2 do
@@ -39,8 +40,8 @@ local function write(fields)
       set[#set + 1] = fields[i + 1]
     end
   end
-  redis.call('HSET', key, 'epoch', whole(num('epoch')), unpack(set))
   if #unset > 0 then redis.call('HDEL', key, unpack(unset)) end
+  redis.call('HSET', key, 'epoch', whole(num('epoch')), unpack(set))
 end
 
 -- A user that may not publish still writes: who watches also polls.
@@ -54,7 +55,10 @@ local function damaged()
     'dayEnds', 'calls', 'forced', 'lastCall', 'lastForced', 'retryAt', 'failures'
   }
   for _, field in ipairs(numbers) do
-    if record[field] and not string.match(record[field], '^%-?%d+$') then return field end
+    if record[field] then
+      local digits = string.match(record[field], '^%-?(%d+)$')
+      if not digits or #digits > 16 or tonumber(digits) > ${Number.MAX_SAFE_INTEGER} then return field end
+    end
   end
   if #flat > 0 and not record.epoch then return 'epoch' end
   local groups = {
@@ -100,11 +104,11 @@ local generation = tonumber(ARGV[5])
 if num('epoch') ~= tonumber(ARGV[1]) or generation < num('generation') then return { 'refused' } end
 local isHigher = generation > num('generation')
 local suspectSince = isHigher and '' or record.suspectSince or ''
-redis.call('HSET', key, 'accessToken', ARGV[2])
 write({
   'issuedAt', ARGV[3], 'expiresAt', ARGV[4], 'generation', ARGV[5], 'tokenEpoch', ARGV[1],
   'suspectSince', suspectSince, 'retryAt', '', 'failures', ''
 })
+redis.call('HSET', key, 'accessToken', ARGV[2])
 if isHigher then tell(generation, 0) end
 return { 'written' }
 `)

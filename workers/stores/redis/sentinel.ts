@@ -1,21 +1,22 @@
 import type { Clock } from '../../../src/clock.js'
 import { StoreOperatorError } from '../store-error.js'
 import { Connection, type Ground } from './connection.js'
-import { failureOf } from './failures.js'
+import { failureOf, ServerFailure } from './failures.js'
+import { Round } from './round.js'
 import { elsewhere, placeOf, type Target } from './target.js'
 import { within } from './within.js'
 
 /**
  * Asks Sentinels for the master, each time that a connection is needed: after a failover the next one leads to the new
- * master. The first URL's credentials and database are the master's; a Sentinel is sent its own only when it asks.
+ * master. The first URL's credentials and database are the master's; a Sentinel is sent its own URL's, or where that
+ * has none the first one's, and only when it asks.
  */
 export class Sentinels {
   readonly #ground: Ground
   readonly #clock: Clock
   readonly #name: string
   readonly #sentinels: readonly Target[]
-  /** Whom to ask first: not the one that failed last. */
-  #turn = 0
+  readonly #round = new Round()
 
   constructor(ground: Ground, clock: Clock, name: string, sentinels: readonly Target[]) {
     this.#ground = ground
@@ -24,23 +25,14 @@ export class Sentinels {
     this.#sentinels = sentinels
   }
 
-  async master(signal: AbortSignal): Promise<Connection> {
-    let failure: unknown
+  master(signal: AbortSignal): Promise<Connection> {
     // One that is silent must leave time for the others, and for the master itself.
     const share = this.#ground.timeout / (this.#sentinels.length + 1)
-    for (let i = 0; i < this.#sentinels.length; i++) {
-      const sentinel = this.#sentinels[this.#turn % this.#sentinels.length]
-      if (!sentinel) break
-      try {
-        const address = await within(this.#clock, share, signal, 'no answer', (s) => this.#ask(sentinel, s))
-        return await this.#connect(address, signal)
-      } catch (error) {
-        signal.throwIfAborted()
-        this.#turn += 1
-        failure = error
-      }
-    }
-    throw failureOf(failure, this.#first)
+    return this.#round.ask(this.#sentinels, signal, async (sentinel) => {
+      const why = `Redis Sentinel at ${placeOf(sentinel)} gave no answer within ${Math.round(share)} ms`
+      const address = await within(this.#clock, share, signal, why, (s) => this.#ask(sentinel, s))
+      return this.#connect(address, signal)
+    })
   }
 
   get #first(): Target {
@@ -50,29 +42,27 @@ export class Sentinels {
   }
 
   async #ask(sentinel: Target, signal: AbortSignal): Promise<Target> {
-    const { username, password } = sentinel
     const plain = { ...sentinel, username: undefined, password: undefined, database: 0 }
-    const open = (target: Target): Promise<Connection> => Connection.open(this.#ground, target, signal)
-    const ask = async (connection: Connection): Promise<Target> => {
+    const { username, password } = sentinel.password === undefined ? this.#first : sentinel
+    const ask = async (target: Target): Promise<Target> => {
+      const connection = await Connection.open(this.#ground, target, signal)
       try {
         return this.#masterIn(
           await connection.send(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#name], signal),
         )
+      } catch (error) {
+        throw failureOf(error, target, { rights: SENTINEL_RIGHTS })
       } finally {
         connection.drop()
       }
     }
     try {
-      return await ask(await open(plain))
+      return await ask(plain)
     } catch (error) {
       const needsAccess = error instanceof Error && /\b(NOAUTH|NOPERM)\b/.test(error.message)
-      if (!needsAccess || password === undefined) throw failureOf(error, sentinel)
+      if (!needsAccess || password === undefined) throw error
     }
-    try {
-      return await ask(await open({ ...plain, username, password }))
-    } catch (error) {
-      throw failureOf(error, sentinel)
-    }
+    return ask({ ...plain, username, password })
   }
 
   #masterIn(reply: unknown): Target {
@@ -96,8 +86,11 @@ export class Sentinels {
     }
     if (typeof role === 'string' && role !== 'master') {
       connection.drop()
-      throw new Error(`Redis at ${placeOf(address)} is the master no more`)
+      throw new ServerFailure(`Redis at ${placeOf(address)} is the master no more`)
     }
     return connection
   }
 }
+
+/** What a user must be allowed on a Sentinel that asks for one. */
+const SENTINEL_RIGHTS = '+sentinel|get-master-addr-by-name'

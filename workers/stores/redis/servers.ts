@@ -15,22 +15,25 @@ export interface Servers {
 export class OneServer implements Servers {
   readonly #open: (signal: AbortSignal) => Promise<Connection>
   readonly #line: Line
+  readonly #answered: (connection: Connection) => void
 
-  constructor(open: (signal: AbortSignal) => Promise<Connection>, opened: (connection: Connection) => void) {
+  constructor(
+    open: (signal: AbortSignal) => Promise<Connection>,
+    answered: (connection: Connection) => void,
+  ) {
     this.#open = open
-    this.#line = new Line(async (signal) => {
-      const connection = await open(signal)
-      opened(connection)
-      return connection
-    })
+    this.#line = new Line(open)
+    this.#answered = answered
   }
 
   async run(script: Script, key: string, args: readonly string[], signal: AbortSignal): Promise<unknown> {
     const connection = await this.#line.get(signal)
     try {
-      return await evaluate(connection, script, key, args, signal)
+      const reply = await evaluate(connection, script, key, args, signal)
+      this.#answered(connection)
+      return reply
     } catch (error) {
-      throw failureOf(error, connection.target, key)
+      throw failureOf(error, connection.target, { key })
     }
   }
 

@@ -83,15 +83,15 @@ function serversOf(
   targets: readonly Target[],
   ground: Ground,
   clock: Clock,
-  opened: (connection: Connection) => void,
+  answered: (connection: Connection) => void,
 ): Servers {
   const [target] = targets
   if (!target) throw new StoreOperatorError(`store.url names no server (${urls.length} were given)`)
-  if (cluster) return new Cluster(ground, targets, opened)
+  if (cluster) return new Cluster(ground, clock, targets, answered)
   if (sentinel === undefined)
-    return new OneServer((signal) => Connection.open(ground, target, signal), opened)
+    return new OneServer((signal) => Connection.open(ground, target, signal), answered)
   const sentinels = new Sentinels(ground, clock, sentinel, targets)
-  return new OneServer((signal) => sentinels.master(signal), opened)
+  return new OneServer((signal) => sentinels.master(signal), answered)
 }
 
 /** What is undefined is an empty text: the scripts take it for none. A fraction would make the record look damaged. */

@@ -13,7 +13,7 @@ export interface Target {
 
 /**
  * Of `redis://user:password@host:6379/0`, or `rediss://` with TLS; the URL itself was checked when the options were read.
- * @throws StoreOperatorError where the path is no database number
+ * @throws StoreOperatorError where the path is no database number, or user or password can't be decoded
  */
 export function targetOf(text: string): Target {
   const { protocol, hostname, port, username, password, pathname } = new URL(text)
@@ -24,9 +24,19 @@ export function targetOf(text: string): Target {
     host: hostname === '' ? '127.0.0.1' : hostname.replace(/^\[(.*)\]$/, '$1'),
     port: port === '' ? 6379 : Number(port),
     tls: protocol === 'rediss:',
-    username: username === '' ? undefined : decodeURIComponent(username),
-    password: password === '' ? undefined : decodeURIComponent(password),
+    username: username === '' ? undefined : decoded(username),
+    password: password === '' ? undefined : decoded(password),
     database: Number(path),
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new StoreOperatorError(
+      'user and password in store.url must be percent-encoded (encodeURIComponent): a % that is one is written %25',
+    )
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../src/clock.js'
+import { ServerFailure } from './failures.js'
 
 /**
  * Work that is given up after `ms`, or with `outer`: its signal then aborts, and it fails with `why`, or with outer's
@@ -15,7 +16,7 @@ export async function within<T>(
   const controller = new AbortController()
   const abort = (): void => controller.abort(outer.reason)
   outer.addEventListener('abort', abort, { once: true })
-  const cancel = clock.timer(ms, () => controller.abort(new Error(why)))
+  const cancel = clock.timer(ms, () => controller.abort(new ServerFailure(why)))
   try {
     return await work(controller.signal)
   } catch (error) {
@@ -26,6 +27,20 @@ export async function within<T>(
     cancel()
     outer.removeEventListener('abort', abort)
   }
+}
+
+/** Somebody else's work, waited for no longer than the signal lets us. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(reasonOf(signal))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+function reasonOf({ reason }: AbortSignal): Error {
+  return reason instanceof Error ? reason : new Error('given up')
 }
 
 /** Resolves after `ms`, or as soon as the signal aborts. */
