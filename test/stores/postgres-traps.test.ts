@@ -222,4 +222,29 @@ describeWith(['postgres', 'pgbouncer-program'], 'behind PgBouncer', () => {
         }
       },
     )
+
+  for (const [what, place, mend] of [
+    ['a wrong password', 'me:pa55word@/postgres', 'see to user and password'],
+    ['a user whom nobody knows', 'you:pa55word@/postgres', 'see to user and password'],
+    ['no password', 'me@/postgres', 'see to user and password'],
+    ['a database that it does not know', 'me:right@/none', 'create the database'],
+  ] as const)
+    test(`${what} is an operator’s matter, as without a pooler`, async () => {
+      const pooler = await pgbouncer('transaction', { me: 'right' })
+      cleanUp(() => pooler.remove())
+      const url = `postgres://${place.replace('@', `@127.0.0.1:${pooler.port}`)}`
+      const error = await failureOf(() => opened(url).load('key'))
+      expect(error).toBeInstanceOf(StoreOperatorError)
+      expect(String(error)).toContain(mend)
+      expect(String(error)).not.toContain('pa55word')
+    })
+
+  test('a database that the server lacks is an operator’s matter, too', async () => {
+    const pooler = await pgbouncer('transaction')
+    cleanUp(() => pooler.remove())
+    const url = `postgres://postgres@127.0.0.1:${pooler.port}/tt_there_is_none`
+    const error = await failureOf(() => opened(url).load('key'))
+    expect(error).toBeInstanceOf(StoreOperatorError)
+    expect(String(error)).toContain('create the database')
+  })
 })

@@ -7,8 +7,14 @@ export function deferredStore(open: () => Promise<Store>): Store {
   const watches = new Set<{ readonly onNotice: (notice: Notice | undefined) => void; cancel?: () => void }>()
   const store = (): Promise<Store> => {
     opening ??= open()
-      .then((one) => {
-        for (const watch of watches) watch.cancel = one.watch(watch.onNotice)
+      .then(async (one) => {
+        try {
+          for (const watch of watches) watch.cancel = one.watch(watch.onNotice)
+        } catch (error) {
+          // The next operation opens another one.
+          await one.close()
+          throw error
+        }
         opened = one
         return one
       })

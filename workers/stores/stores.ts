@@ -7,6 +7,7 @@ import { AccountStore } from './account-store.js'
 import { deferredStore } from './deferred.js'
 import { memoryStore } from './memory.js'
 import type { OpenContext, SharedStoreConfig } from './open.js'
+import { secretsOfUrl } from './url-secrets.js'
 
 /** ms; the longest that one operation may take, and of which a `timeout` for token calls (ms) allows half. */
 const LONGEST_OPERATION = 5_000
@@ -23,16 +24,17 @@ export class Stores {
 
   constructor(
     config: StoreConfig,
-    clock: Clock,
     open: (config: SharedStoreConfig, context: OpenContext) => Promise<Store>,
-    warn: (message: string) => void,
+    { clock, lookup, warn }: OpenContext,
   ) {
     this.#config = config
     this.#clock = clock
     this.#warn = (text) => warn(withoutSecrets(text, this.#secrets))
     this.#secrets = secretsOf(config)
     this.#shared =
-      config.kind === 'memory' ? undefined : deferredStore(() => open(config, { clock, warn: this.#warn }))
+      config.kind === 'memory'
+        ? undefined
+        : deferredStore(() => open(config, { clock, lookup, warn: this.#warn }))
   }
 
   of(account: AccountConfig): AccountStore {
@@ -62,18 +64,5 @@ export class Stores {
 function secretsOf(config: StoreConfig): readonly string[] {
   if (config.kind === 'memory') return []
   const urls = config.kind === 'redis' ? config.urls : 'url' in config ? [config.url] : []
-  const passwords = urls.flatMap((url) => {
-    if (!URL.canParse(url)) return []
-    const { password } = new URL(url)
-    return password === '' ? [] : [password, decoded(password)]
-  })
-  return [...config.encryptionKeys, ...passwords]
-}
-
-function decoded(password: string): string {
-  try {
-    return decodeURIComponent(password)
-  } catch {
-    return password
-  }
+  return [...config.encryptionKeys, ...urls.flatMap(secretsOfUrl)]
 }

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../../../src/clock.js'
+import { StoreOperatorError } from '../store-error.js'
 import { deferred, within } from './deferred.js'
 import type { Compiled } from './kysely.js'
 
@@ -31,6 +32,8 @@ interface LinesOptions {
   readonly timeout: number
   /** Whether the server answered so; otherwise the connection is not to be trusted again. */
   readonly isAnswer: (error: unknown) => boolean
+  /** Whether the server has as many connections as it takes: those that are open are good. */
+  readonly isCrowded: (error: unknown) => boolean
 }
 
 interface Task {
@@ -43,6 +46,8 @@ interface Task {
 }
 
 const SIZE = 2
+/** ms for which one connection must do where the server takes no second one. */
+const CROWDED = 30_000
 /** ms, for taking leave of a server, which may not answer. */
 const GOODBYE = 1_000
 
@@ -53,9 +58,13 @@ const GOODBYE = 1_000
 export class Lines {
   readonly #options: LinesOptions
   readonly #idle: Line[] = []
+  /** All that are open or being opened, and may be used again. */
+  readonly #trusted = new Set<Line>()
   readonly #queue: Task[] = []
   readonly #tasks = new Set<Task>()
   #busy = 0
+  /** Monotonic, ms. */
+  #crowdedUntil = -Infinity
   #isClosed = false
 
   constructor(options: LinesOptions) {
@@ -99,7 +108,7 @@ export class Lines {
   }
 
   #serveNext(): void {
-    while (this.#busy < SIZE) {
+    while (this.#busy < this.#size) {
       const task = this.#queue.shift()
       if (!task) return
       this.#busy += 1
@@ -110,35 +119,89 @@ export class Lines {
     }
   }
 
-  /** Never rejects. */
+  get #size(): number {
+    return this.#options.clock.monotonic() < this.#crowdedUntil ? 1 : SIZE
+  }
+
+  /** Never rejects: nor does `connect` throw. */
   async #serve(task: Task): Promise<void> {
     const line = this.#take()
     try {
-      task.resolve(await Promise.race([this.#ask(line, task.query), task.failed]))
+      await Promise.race([line.ready, task.failed])
+    } catch (error) {
+      this.#refused(line, task, error)
+      return
+    }
+    try {
+      task.resolve(await Promise.race([line.run(task.query), task.failed]))
       this.#giveBack(line)
     } catch (error) {
       if (this.#options.isAnswer(error)) this.#giveBack(line)
-      else {
-        // What befell one connection most likely befell the others: each would cost a deadline to find out.
-        for (const other of [line, ...this.#idle.splice(0)]) other.destroy()
-      }
-      task.fail(error instanceof Error ? error : new Error(String(error)))
+      else this.#distrust(line)
+      task.fail(errorOf(error))
     }
   }
 
-  async #ask(line: Line, query: Compiled): Promise<Answer> {
-    await line.ready
-    return line.run(query)
+  /** The connection did not come about. */
+  #refused(line: Line, task: Task, error: unknown): void {
+    const { isCrowded, clock } = this.#options
+    if (!isCrowded(error) && !(error instanceof StoreOperatorError)) {
+      this.#distrust(line)
+      task.fail(errorOf(error))
+      return
+    }
+    // The others are not worse for it: what was to be done is done by one of them.
+    line.destroy()
+    this.#trusted.delete(line)
+    if (this.#trusted.size === 0) task.fail(errorOf(error))
+    else {
+      this.#crowdedUntil = clock.monotonic() + CROWDED
+      if (this.#tasks.has(task)) this.#queue.unshift(task)
+    }
   }
 
   #take(): Line {
     for (let line = this.#idle.pop(); line; line = this.#idle.pop()) if (!line.isLost()) return line
-    return this.#options.connect()
+    const line = this.#options.connect()
+    this.#trusted.add(line)
+    line.onLost(() => this.#trusted.delete(line))
+    return line
   }
 
   #giveBack(line: Line): void {
-    if (this.#isClosed) void goodbye(line, this.#options.clock)
-    else if (!line.isLost()) this.#idle.push(line)
+    if (line.isLost()) return
+    if (this.#isClosed || !this.#trusted.has(line)) {
+      this.#trusted.delete(line)
+      void goodbye(line, this.#options.clock)
+    } else this.#idle.push(line)
+  }
+
+  /** What befell one connection most likely befell the others: each would cost a deadline, or a refusal, to find out. */
+  #distrust(line: Line): void {
+    this.#trusted.clear()
+    for (const other of [line, ...this.#idle.splice(0)]) other.destroy()
+  }
+}
+
+function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
+
+/** One that could not be tried at all. */
+export function noLine(error: Error): Line {
+  const refusal = (): Promise<never> => Promise.reject(error)
+  const ready = refusal()
+  ready.catch(() => undefined)
+  return {
+    ready,
+    isLost: () => true,
+    onLost: (callback) => {
+      callback()
+      return () => undefined
+    },
+    run: refusal,
+    end: () => Promise.resolve(),
+    destroy: () => undefined,
   }
 }
 

@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net'
+import { createSecureContext, type SecureVersion } from 'node:tls'
 import type * as mysql from 'mysql2'
 import { peer } from '../peer.js'
 import { Loss } from './deferred.js'
+import { urlRefused } from './failures.js'
 import type { Compiled } from './kysely.js'
-import type { Answer, Line } from './lines.js'
+import { type Answer, type Line, noLine } from './lines.js'
 
 export type Mysql = typeof mysql
 
@@ -18,7 +20,17 @@ interface LineOptions {
 }
 
 /** One connection. TLS and the rest of what `mysql2` reads from a URL (`ssl`, `socketPath`) is left to it. */
-export function mysqlLine(mysql: Mysql, { url, lockTimeout }: LineOptions): Line {
+export function mysqlLine(mysql: Mysql, options: LineOptions): Line {
+  try {
+    return opened(mysql, options)
+  } catch (error) {
+    return noLine(urlRefused(error, options.url, MEND))
+  }
+}
+
+const MEND = `see to its parameters; ssl is a JSON of TLS’s options, as ?ssl={"rejectUnauthorized":true}`
+
+function opened(mysql: Mysql, { url, lockTimeout }: LineOptions): Line {
   const loss = new Loss()
   const sockets: Socket[] = []
   const connection = mysql.createConnection({
@@ -43,6 +55,12 @@ export function mysqlLine(mysql: Mysql, { url, lockTimeout }: LineOptions): Line
     loss.lose(error)
     destroy()
   })
+  try {
+    checkTls(connection.config.ssl)
+  } catch (error) {
+    destroy()
+    throw error
+  }
   const ready = loss.orLost(prepared(connection, lockTimeout))
   ready.catch(destroy)
   return {
@@ -54,6 +72,25 @@ export function mysqlLine(mysql: Mysql, { url, lockTimeout }: LineOptions): Line
     destroy,
   }
 }
+
+/** The driver would do so only when the server has answered, and nobody could catch what that throws. */
+function checkTls(ssl: mysql.ConnectionOptions['ssl']): void {
+  if (typeof ssl !== 'object') return
+  const { ca, cert, ciphers, key, passphrase, minVersion, maxVersion } = ssl
+  createSecureContext({
+    ...{ ca, cert, ciphers, key, passphrase },
+    minVersion: versionOf(minVersion),
+    maxVersion: versionOf(maxVersion),
+  })
+}
+
+function versionOf(name: string | undefined): SecureVersion | undefined {
+  const version = VERSIONS.find((one) => one === name)
+  if (name !== undefined && !version) throw new TypeError('minVersion and maxVersion must be versions of TLS')
+  return version
+}
+
+const VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 
 interface Place {
   readonly socketPath?: string

@@ -1,5 +1,6 @@
+import { messageOf } from '../../../src/errors.js'
 import type { Store } from '../../../src/store.js'
-import { codeOf, explained, type OperatorTrouble, passwordsOf } from './failures.js'
+import { codeOf, explained, isTlsTrouble, type OperatorTrouble, secretsOf } from './failures.js'
 import { builder, loadKysely } from './kysely.js'
 import { Lines } from './lines.js'
 import { loadMysql, mysqlLine } from './mysql-line.js'
@@ -15,12 +16,13 @@ import { SqlStore, storeOf, type Trouble } from './sql-store.js'
 export function mysqlStore(url: string, { clock, operationTimeout = 5_000 }: SqlStoreOptions): Store {
   const kysely = loadKysely('kysely mysql2')
   const mysql = loadMysql()
-  const secrets = passwordsOf(url)
+  const secrets = secretsOf(url)
   const lines = new Lines({
     connect: () => mysqlLine(mysql, { url, lockTimeout: operationTimeout }),
     clock,
     timeout: operationTimeout,
     isAnswer,
+    isCrowded,
   })
   const store = new SqlStore({
     dialect: {
@@ -44,9 +46,36 @@ export function mysqlStore(url: string, { clock, operationTimeout = 5_000 }: Sql
   return storeOf(store, { pollEvery: 5_000, close: () => lines.close() })
 }
 
-/** Whether the server answered so, and the connection goes on. */
+/**
+ * Whether the server answered so, and the connection goes on. One that is read-only was the primary before: the name in
+ * the URL is looked up again.
+ */
 function isAnswer(error: unknown): boolean {
-  return error instanceof Error && 'sqlState' in error && !('fatal' in error && error.fatal === true)
+  return isOfServer(error) && !('fatal' in error && error.fatal === true) && !isReadOnly(error)
+}
+
+function isOfServer(error: unknown): error is Error {
+  return error instanceof Error && 'sqlState' in error
+}
+
+/** A replica, or a primary that was demoted. */
+function isReadOnly(error: unknown): boolean {
+  switch (codeOf(error)) {
+    case 'ER_READ_ONLY_MODE':
+    case 'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION':
+      return true
+    case 'ER_OPTION_PREVENTS_STATEMENT': // of other options, too
+      return /read.only/i.test(messageOf(error))
+    default:
+      return false
+  }
+}
+
+/** The server, or this user, has as many connections as it may. */
+function isCrowded(error: unknown): boolean {
+  return ['ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS', 'ER_USER_LIMIT_REACHED'].includes(
+    codeOf(error),
+  )
 }
 
 function troubleOf(error: unknown): Trouble | undefined {
@@ -64,6 +93,8 @@ function troubleOf(error: unknown): Trouble | undefined {
 }
 
 function operatorTroubleOf(error: unknown): OperatorTrouble | undefined {
+  if (isReadOnly(error)) return 'read-only'
+  if (!isOfServer(error)) return isTlsTrouble(error) ? 'tls' : undefined
   switch (codeOf(error)) {
     case 'ER_ACCESS_DENIED_ERROR':
     case 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR':

@@ -68,6 +68,11 @@ export class Notices {
     }
   }
 
+  /** Where the server that it listens to may be another than the primary by now. */
+  renew(): void {
+    this.#line?.destroy()
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     this.#listeners.clear()

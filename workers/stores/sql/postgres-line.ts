@@ -3,7 +3,8 @@ import type * as pg from 'pg'
 import { peer } from '../peer.js'
 import type { Compiled } from './kysely.js'
 import { Loss } from './deferred.js'
-import type { Answer, Line } from './lines.js'
+import { urlRefused } from './failures.js'
+import { type Answer, type Line, noLine } from './lines.js'
 
 export type Pg = typeof pg
 
@@ -22,7 +23,16 @@ interface LineOptions {
  * One connection. TLS and the rest of what `pg` reads from a URL (`sslmode`, `sslrootcert`, `host` of a Unix socket)
  * is left to it.
  */
-export function postgresLine({ Client }: Pg, { url, statementTimeout, onNotice }: LineOptions): Line {
+export function postgresLine(pg: Pg, options: LineOptions): Line {
+  try {
+    return opened(pg, options)
+  } catch (error) {
+    // The files that the URL names are read anew for each connection.
+    return noLine(urlRefused(error, options.url, 'see to its parameters, as sslmode and sslrootcert'))
+  }
+}
+
+function opened({ Client }: Pg, { url, statementTimeout, onNotice }: LineOptions): Line {
   // Ours, to be destroyed: the client's own end() waits for the server.
   const socket = new Socket()
   const loss = new Loss()

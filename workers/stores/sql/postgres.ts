@@ -1,5 +1,6 @@
+import { messageOf } from '../../../src/errors.js'
 import type { Store } from '../../../src/store.js'
-import { codeOf, explained, type OperatorTrouble, passwordsOf } from './failures.js'
+import { codeOf, explained, isTlsTrouble, type OperatorTrouble, secretsOf } from './failures.js'
 import { builder, loadKysely } from './kysely.js'
 import { Lines } from './lines.js'
 import { CHANNEL, Notices } from './notices.js'
@@ -20,7 +21,7 @@ export function postgresStore(url: string, options: SqlStoreOptions): Store {
   const { clock, warn, operationTimeout = 5_000 } = options
   const kysely = loadKysely('kysely pg')
   const pg = loadPg()
-  const secrets = passwordsOf(url)
+  const secrets = secretsOf(url)
   let statementTimeout = operationTimeout
   const connect = (onNotice?: (payload: string) => void) => {
     const line = postgresLine(pg, { url, statementTimeout, ...(onNotice && { onNotice }) })
@@ -30,7 +31,7 @@ export function postgresStore(url: string, options: SqlStoreOptions): Store {
     })
     return line
   }
-  const lines = new Lines({ connect: () => connect(), clock, timeout: operationTimeout, isAnswer })
+  const lines = new Lines({ connect: () => connect(), clock, timeout: operationTimeout, isAnswer, isCrowded })
   const { sql } = kysely
   const dialect: Dialect = {
     kysely,
@@ -46,17 +47,6 @@ export function postgresStore(url: string, options: SqlStoreOptions): Store {
     grants: 'row',
     notify: (payload) => sql`pg_notify(${CHANNEL}, ${payload})`,
   }
-  const store = new SqlStore({
-    dialect,
-    createTable: createTable('postgres'),
-    ask: (query) =>
-      lines.run(query).catch((error: unknown) => {
-        if (isStartupRefused(error)) return lines.run(query)
-        throw error
-      }),
-    troubleOf,
-    explain: (error) => explained('postgres', error, secrets, operatorTroubleOf(error)),
-  })
   const notices = new Notices({
     connect,
     send: async (payload) => {
@@ -66,6 +56,19 @@ export function postgresStore(url: string, options: SqlStoreOptions): Store {
     clock,
     warn,
     timeout: operationTimeout,
+  })
+  const store = new SqlStore({
+    dialect,
+    createTable: createTable('postgres'),
+    ask: (query) =>
+      lines.run(query).catch((error: unknown) => {
+        if (isStartupRefused(error)) return lines.run(query)
+        // The connection that listens most likely leads to the same server.
+        if (isReadOnly(error)) notices.renew()
+        throw error
+      }),
+    troubleOf,
+    explain: (error) => explained('postgres', error, secrets, operatorTroubleOf(error)),
   })
   return storeOf(store, {
     get pollEvery() {
@@ -78,13 +81,35 @@ export function postgresStore(url: string, options: SqlStoreOptions): Store {
   })
 }
 
-/** Whether the server answered so, and the connection goes on: not where it was refused, is being closed, or broke. */
+/**
+ * Whether the server answered so, and the connection goes on: not where it was refused, is being closed, or broke. One
+ * that is read-only was the primary before: the name in the URL is looked up again.
+ */
 function isAnswer(error: unknown): boolean {
-  return /^[0-9A-Z]{5}$/.test(codeOf(error)) && !/^(08|28|3D|53|57|58|XX)/.test(codeOf(error))
+  return isOfServer(error) && !/^(08|28|3D|53|57|58|XX)/.test(codeOf(error)) && !isReadOnly(error)
 }
 
-/** `unsupported startup parameter: statement_timeout` */
+/** What the system says has codes that look the same, as EPIPE. */
+function isOfServer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && /^[0-9A-Z]{5}$/.test(codeOf(error))
+}
+
+/** read_only_sql_transaction: a replica, or a primary that was demoted. */
+function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === '25006'
+}
+
+/** too_many_connections: of the server, the database or the role */
+function isCrowded(error: unknown): boolean {
+  return codeOf(error) === '53300'
+}
+
+/** `unsupported startup parameter: statement_timeout`. PgBouncer has this one code for all that it refuses. */
 function isStartupRefused(error: unknown): boolean {
+  return isPooler(error) && /startup parameter/i.test(messageOf(error))
+}
+
+function isPooler(error: unknown): boolean {
   return codeOf(error) === '08P01'
 }
 
@@ -105,6 +130,9 @@ function troubleOf(error: unknown): Trouble | undefined {
 }
 
 function operatorTroubleOf(error: unknown): OperatorTrouble | undefined {
+  if (isPooler(error)) return poolerTroubleOf(messageOf(error))
+  if (isReadOnly(error)) return 'read-only'
+  if (!isOfServer(error)) return isTlsTrouble(error) ? 'tls' : undefined
   switch (codeOf(error)) {
     case '28P01': // invalid_password
     case '28000': // invalid_authorization_specification: no such user, or pg_hba.conf has no line for it
@@ -124,4 +152,11 @@ function operatorTroubleOf(error: unknown): OperatorTrouble | undefined {
     default:
       return undefined
   }
+}
+
+/** PgBouncer's own words, and a server's that it hands on. */
+function poolerTroubleOf(message: string): OperatorTrouble | undefined {
+  if (/no such database|database .*does not exist/i.test(message)) return 'no database'
+  if (/auth\w* failed|empty password|no such user|role .*does not exist/i.test(message)) return 'login'
+  return undefined
 }
