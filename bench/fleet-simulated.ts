@@ -1,5 +1,7 @@
+import { lookup } from 'node:dns'
 import { Alarm } from '../src/alarm.js'
 import type { AccountConfig, OnStoreDown } from '../src/protocol.js'
+import type { Store } from '../src/store.js'
 import { Account } from '../workers/account.js'
 import { Journal } from '../workers/journal.js'
 import { RefreshLoop } from '../workers/refresh-loop.js'
@@ -91,12 +93,8 @@ export class SimulatedFleet {
     const life = new AbortController()
     const random = (): number => this.#random()
     const issuer = this.issuer.connect()
-    const stores = new Stores(
-      KEY,
-      clock,
-      () => Promise.resolve(plainStore(this.store.connect(life.signal))),
-      () => undefined,
-    )
+    const open = (): Promise<Store> => Promise.resolve(plainStore(this.store.connect(life.signal)))
+    const stores = new Stores(KEY, open, { clock, lookup, warn: () => undefined })
     const account = new Account({
       config,
       known: undefined,

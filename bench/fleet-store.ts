@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns'
 import type { OpenStore, Store } from '../src/store.js'
 import { systemClock } from '../src/clock.js'
 import { fileStore } from '../workers/stores/file.js'
@@ -36,7 +37,7 @@ const open: OpenStore = ({ options, warn }) => {
 }
 
 function opened(kind: string, at: string, warn: (message: string) => void): Store {
-  const parts = { clock: systemClock, warn }
+  const parts = { clock: systemClock, lookup, warn }
   switch (kind) {
     case 'redis':
       return redisStore({ kind, urls: [at], cluster: false, sentinel: undefined, encryptionKeys: [] }, parts)

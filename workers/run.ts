@@ -43,9 +43,12 @@ export async function runRefresher(
 
   const alarm = new Alarm(clock)
   const addresses = new AddressBook(start.addresses, (known) => post({ type: 'addresses', addresses: known }))
-  const stores = new Stores(start.store, clock, open, (message) =>
-    post({ type: 'log', record: { level: 'warn', fields: { store: start.store.kind }, message } }),
-  )
+  const stores = new Stores(start.store, open, {
+    clock,
+    lookup: addresses.lookup,
+    warn: (message) =>
+      post({ type: 'log', record: { level: 'warn', fields: { store: start.store.kind }, message } }),
+  })
   const desks = new Map<string, Desk>()
   const running: Promise<void>[] = []
   const requestSides: Record<string, RequestSide> = {}

@@ -74,15 +74,17 @@ describeWith('redis-program', 'a cluster of three masters', () => {
  * name; the last line is of a worker without an environment, as the refresher is.
  */
 const IN_ITS_OWN_PROCESS = (root: string): string => `
+  import { lookup } from 'node:dns'
   import { Worker } from 'node:worker_threads'
   import { storeContract } from '${root}testing/index.ts'
   import { redisStore } from '${root}workers/stores/redis/store.ts'
   import { systemClock } from '${root}src/clock.ts'
   const config = { kind: 'redis', urls: [process.env.REDIS], cluster: false, sentinel: undefined, encryptionKeys: [] }
-  const open = () => redisStore(config, { clock: systemClock, warn: console.error })
+  const open = () => redisStore(config, { clock: systemClock, lookup, warn: console.error })
   const failed = {}
   for (const { name, run } of storeContract) await run(open).catch((error) => (failed[name] = String(error)))
   const worker = new Worker(\`
+    const { lookup } = require('node:dns')
     const { parentPort, workerData } = require('node:worker_threads')
     const load = (path) => import('${root}' + path)
     const run = async () => {
@@ -90,7 +92,7 @@ const IN_ITS_OWN_PROCESS = (root: string): string => `
       register()
       const { redisStore } = await load('workers/stores/redis/store.ts')
       const { systemClock } = await load('src/clock.ts')
-      const store = redisStore(workerData, { clock: systemClock, warn: () => undefined })
+      const store = redisStore(workerData, { clock: systemClock, lookup, warn: () => undefined })
       const { epoch } = await store.load('none')
       store.close()
       parentPort.postMessage(epoch)

@@ -238,11 +238,12 @@ describeWith('redis-program', 'closing a Redis store', () => {
     ]
     const root = new URL('../../', import.meta.url)
     const code = `
+      import { lookup } from 'node:dns'
       import { redisStore } from '${root.href}workers/stores/redis/store.ts'
       import { systemClock } from '${root.href}src/clock.ts'
       const stores = ${JSON.stringify(urls)}.map((url) => {
         const config = { kind: 'redis', urls: [url], cluster: false, sentinel: undefined, encryptionKeys: [] }
-        return redisStore(config, { clock: systemClock, warn: console.error, operationTimeout: 600_000 })
+        return redisStore(config, { clock: systemClock, lookup, warn: console.error, operationTimeout: 600_000 })
       })
       for (const store of stores) store.watch(() => undefined)
       const [first, ...others] = stores

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -82,7 +83,7 @@ describe('a URL of a database with which its driver does not even connect', () =
   test.each(REFUSED)('$kind, $what: each operation says what mends it', async ({ kind, url, mend }) => {
     const store = await openStore(
       { kind, url: `${kind}://${url(temporaryFolder())}`, encryptionKeys: [] },
-      { clock: systemClock, warn: (message) => expect.unreachable(message) },
+      { clock: systemClock, lookup, warn: (message) => expect.unreachable(message) },
     )
     cleanUp(() => store.close())
     store.watch(() => undefined)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { lookup } from 'node:dns'
 import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -78,7 +79,7 @@ export async function storeInItsMargin(sim: Simulator, { options }: SharedStore)
   const accessToken = sim.current(APP_ID).classic?.accessToken ?? ''
   const config = readStore(options)
   if (config.kind === 'memory') throw new Error('that one is not shared')
-  const store = await openStore(config, { clock: systemClock, warn: () => undefined })
+  const store = await openStore(config, { clock: systemClock, lookup, warn: () => undefined })
   try {
     const key = accountKey('wechat', 'classic', APP_ID)
     const { granted, stored } = await store.acquire(key, { duration: 10_000, known: 0 })

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { lookup } from 'node:dns'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -87,7 +88,7 @@ export function openRedis(
   }
   const store = redisStore(
     { kind: 'redis', urls, cluster, sentinel, encryptionKeys: [] },
-    { clock: systemClock, warn, ...parts },
+    { clock: systemClock, lookup, warn, ...parts },
   )
   cleanUp(() => store.close())
   return store

@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../src/clock.js'
 import { assertNever, messageOf } from '../../src/errors.js'
 import type { StoreConfig } from '../../src/protocol.js'
@@ -15,6 +16,8 @@ export type SharedStoreConfig = Exclude<StoreConfig, { kind: 'memory' }>
 
 export interface OpenContext {
   readonly clock: Clock
+  /** Known addresses at once: a lookup runs on libuv's pool, which the application may have saturated. */
+  readonly lookup: LookupFunction
   /** Tells an operator, in the log; without secrets. */
   readonly warn: (message: string) => void
 }

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events'
+import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../../src/clock.js'
 import type { StoreConfig } from '../../../src/protocol.js'
 import type { Store } from '../../../src/store.js'
-import { AddressBook } from '../../addresses.js'
 import { StoreOperatorError } from '../store-error.js'
 import { acquiredIn, isWrittenIn, storedIn } from './answers.js'
 import { redisPackage } from './client.js'
@@ -18,6 +18,7 @@ import { within } from './within.js'
 
 export interface RedisStoreParts {
   readonly clock: Clock
+  readonly lookup: LookupFunction
   readonly warn: (message: string) => void
   /** ms; how long one operation may take, with the connection that it may need. Default: 5_000. */
   readonly operationTimeout?: number
@@ -26,14 +27,13 @@ export interface RedisStoreParts {
 /**
  * The store in Redis 5 or newer. Opening it loads `@redis/client` and connects to nobody: each operation connects where
  * there is no connection, and fails where there can be none within its time.
- * @throws StoreOperatorError where the package is missing, or a URL's path is no database number
+ * @throws StoreOperatorError where the package is missing, or a URL can't be used
  */
 export function redisStore(
   config: Extract<StoreConfig, { kind: 'redis' }>,
-  { clock, warn, operationTimeout: timeout = 5_000 }: RedisStoreParts,
+  { clock, lookup, warn, operationTimeout: timeout = 5_000 }: RedisStoreParts,
 ): Store {
   const targets = config.urls.map(targetOf)
-  const { lookup } = new AddressBook({}, () => undefined)
   const ground: Ground = { redis: redisPackage(), lookup, timeout }
   const closing = new AbortController()
   // One for each operation under way: many at once are no leak.
