@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns'
+import { lookup } from 'node:dns'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
