@@ -1,5 +1,4 @@
 import { lookup } from 'node:dns'
-import { lookup } from 'node:dns'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
