@@ -20,8 +20,8 @@ export interface Dialect {
 }
 
 /**
- * Each operation as one compare-and-swap statement of its own. None runs in a transaction: each sees what is committed
- * when it runs, and takes its row's lock for as long as it runs.
+ * Each write as one compare-and-swap statement of its own. None runs in a transaction: each sees what is committed when
+ * it runs, and takes its row's lock for as long as it runs.
  */
 export class Statements {
   readonly #dialect: Dialect
