@@ -1,21 +1,13 @@
-import { randomInt } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../src/clock.js'
 import type { Store } from '../../src/store.js'
-import { bytesOf, quietly, storeErrorOf, targetOf } from './file/disk.js'
-import {
-  type Damaged,
-  type Document,
-  EMPTY_DOCUMENT,
-  isDamaged,
-  parse,
-  recordOf,
-  textOf,
-  withRecord,
-} from './file/document.js'
+import { Contents } from './file/contents.js'
+import { quietly, storeErrorOf, targetOf } from './file/disk.js'
+import { EMPTY_DOCUMENT, isDamaged, recordOf, textOf } from './file/document.js'
 import { FileLock, type Step } from './file/lock.js'
-import { setAside, undoSetAside } from './file/set-aside.js'
+import { setAside } from './file/set-aside.js'
+import { changedBy, type Task, taskOf, Tasks } from './file/tasks.js'
 import { Watching } from './file/watching.js'
 import { type Change, operationsOver } from './record.js'
 
@@ -24,12 +16,12 @@ export interface FileStoreParts {
   /** Tells an operator that a damaged file was set aside. */
   readonly warn: (message: string) => void
   readonly onStep?: (step: Step) => void
+  /** ms that an operation waits for the lock. */
+  readonly operationTimeout?: number
 }
 
-/** ms; a lock is tried again after about half of it. */
-const LONGEST_PAUSE = 16
-/** ms; beyond the time that a stopped holder is given. */
-const PATIENCE = 30_000
+/** ms; a little less than whoever asks waits at the most, so that he hears why. */
+const OPERATION_TIMEOUT = 4_500
 
 /**
  * All accounts of a machine in one JSON file, for any number of processes. It is replaced as a whole, is readable for
@@ -42,72 +34,94 @@ const PATIENCE = 30_000
  * - While one writes, `<path>.lock/` is beside it. Do not remove it by hand: what the dead left is taken over.
  * - Its clock is the machine's wall clock.
  * - It waits for nothing that libuv's pool does: every access is synchronous. Only a lock that another process holds is
- *   waited for, by the clock's timer, which keeps no process alive; after `PATIENCE` the operation fails.
+ *   waited for, by the clock's timer, which keeps no process alive; after `operationTimeout` the operation fails. A
+ *   stopped holder may be given longer than that: its time goes on from one operation to the next.
+ * - Many accounts cost what one does, and a little: the file is read once for each time that it was written, one watch
+ *   serves all, and what is wanted at the same time is one write.
  * - Throws a StoreOperatorError where the file can't be read or written by this user, or is a newer version's.
  */
-export function fileStore(path: string, { clock, warn, onStep = () => undefined }: FileStoreParts): Store {
-  const lock = new FileLock(clock, onStep)
-  const watching = new Watching()
-  let isClosed = false
+export function fileStore(path: string, parts: FileStoreParts): Store {
+  const { clock, warn, onStep = () => undefined, operationTimeout = OPERATION_TIMEOUT } = parts
   const now = (): number => Math.floor(clock.now())
+  const lock = new FileLock(clock, onStep)
+  const contents = new Contents(now)
+  const watching = new Watching((file) => contents.read(file))
+  let isClosed = false
 
-  const read = (file: string): Document | Damaged => {
-    const bytes = bytesOf(file)
-    return bytes ? parse(bytes) : EMPTY_DOCUMENT
-  }
-
-  const rewrite = <T>(file: string, key: string, change: Change<T>) =>
+  /** Undefined: the lock was not to be had. */
+  const rewrite = (file: string, tasks: readonly Task[]) =>
     lock.under(file, (replace) => {
-      const found = read(file)
-      const document = isDamaged(found) ? EMPTY_DOCUMENT : found
-      const { record, answer } = change(recordOf(document, key), now())
-      const next = record ? withRecord(document, key, record) : document
-      if (isDamaged(found)) {
-        const aside = setAside(file, now())
-        try {
-          replace(textOf(next))
-        } catch (error) {
-          undoSetAside(aside)
-          throw error
-        }
-        return { next, answer, damage: `${found.why} (set aside as ${aside})` }
+      const found = contents.readBytes(file)
+      const before = isDamaged(found) ? EMPTY_DOCUMENT : found
+      const { next, outcomes } = changedBy(tasks, before, now())
+      const put = (): void => {
+        const bytes = Buffer.from(textOf(next))
+        replace(bytes)
+        contents.wrote(bytes, next)
       }
-      if (record) replace(textOf(next))
-      return { next, answer, damage: undefined }
+      if (!isDamaged(found)) {
+        if (next !== before) put()
+        return { next, outcomes, damage: undefined }
+      }
+      const aside = setAside(file, now())
+      try {
+        put()
+      } catch (error) {
+        aside.undo()
+        throw error
+      }
+      return { next, outcomes, damage: `${found.why} (set aside as ${aside.name})` }
     })
 
-  /** One try; undefined: the lock was not to be had. */
-  const attempt = <T>(key: string, change: Change<T>): { readonly answer: T } | undefined => {
+  /** What is refused or only read needs no lock: each moment of the file is a whole one. The rest is given back. */
+  const answer = (file: string, tasks: readonly Task[]): readonly Task[] => {
+    const found = contents.read(file)
+    if (isDamaged(found)) return tasks
+    return tasks.filter(({ key, run }) => {
+      const { record, done } = run(recordOf(found, key), now())
+      if (!record) done()
+      return record !== undefined
+    })
+  }
+
+  /** Who was answered before it failed does not hear of that. */
+  const orFail = (tasks: readonly Task[], work: () => readonly Task[]): readonly Task[] => {
     try {
-      const file = targetOf(path)
-      const found = read(file)
-      if (!isDamaged(found)) {
-        const { record, answer } = change(recordOf(found, key), now())
-        // What is refused or only read needs no lock: each moment of the file is a whole one.
-        if (!record) return { answer }
-      }
-      makeFolder(file)
-      const done = rewrite(file, key, change)?.value
-      if (!done) return undefined
-      const { next, damage } = done
-      if (damage) warn(`the file store ${path} begins anew, its file was damaged: ${damage}`)
-      watching.look(next)
-      return done
+      return work()
     } catch (error) {
-      throw storeErrorOf(path, error)
+      for (const { fail } of tasks) fail(storeErrorOf(path, error))
+      return []
     }
   }
 
-  const update = async <T>(key: string, change: Change<T>): Promise<T> => {
-    const end = clock.monotonic() + lock.limit + PATIENCE
-    for (;;) {
-      if (isClosed) throw new Error('the file store was closed')
-      const done = attempt(key, change)
-      if (done) return done.answer
-      if (clock.monotonic() >= end) throw new Error(`the lock of the file store ${path} was never free`)
-      await new Promise<void>((resolve) => clock.timer(randomInt(1, LONGEST_PAUSE), resolve))
-    }
-  }
+  const tasks = new Tasks({
+    clock,
+    answer: (tasks) => orFail(tasks, () => answer(targetOf(path), tasks)),
+    attempt: (tasks) =>
+      orFail(tasks, () => {
+        const file = targetOf(path)
+        const writing = answer(file, tasks)
+        if (writing.length === 0) return []
+        makeFolder(file)
+        const done = rewrite(file, writing)?.value
+        if (!done) return writing
+        const { next, outcomes, damage } = done
+        if (damage) warn(`the file store ${path} begins anew, its file was damaged: ${damage}`)
+        watching.look(next)
+        for (const outcome of outcomes) outcome()
+        return []
+      }),
+    tooLate: () =>
+      new Error(
+        `the lock of the file store ${path} was not free within ${operationTimeout} ms: ${lock.holder}`,
+      ),
+  })
+
+  const update = <T>(key: string, change: Change<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (isClosed) throw closed()
+      tasks.add(taskOf(key, change, clock.monotonic() + operationTimeout, resolve, reject))
+    })
 
   const operations = operationsOver(update)
   return {
@@ -123,14 +137,17 @@ export function fileStore(path: string, { clock, warn, onStep = () => undefined 
         file = targetOf(path)
         makeFolder(file)
       })
-      return watching.watch(file, () => read(file), onNotice)
+      return watching.watch(file, onNotice)
     },
     close: () => {
       isClosed = true
+      tasks.close(closed())
       watching.close()
     },
   }
 }
+
+const closed = (): Error => new Error('the file store was closed')
 
 /** Several processes may do so at once. */
 function makeFolder(file: string): void {

@@ -1,5 +1,14 @@
-import { closeSync, fsyncSync, openSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import {
+  type BigIntStats,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { messageOf } from '../../../src/errors.js'
 import { StoreOperatorError } from '../store-error.js'
 import { NewerVersion } from './document.js'
@@ -14,8 +23,19 @@ export function storeErrorOf(path: string, error: unknown): unknown {
       `the file store ${path} was written by a newer token-thread (format ${error.version}): ` +
         'update this one, or give the store another path',
     )
+  if (isRefusedRename(error))
+    return new StoreOperatorError(
+      `the file store ${path} can't be replaced (${messageOf(error)}): it is mounted by itself; ` +
+        'mount the folder that it is in, not the file',
+    )
   if (!hasCode(error, ...OPERATOR_CODES)) return error
   return new StoreOperatorError(`the file store ${path} can't be used: ${messageOf(error)}`)
+}
+
+/** A file that was mounted by itself can't get another one in its place. On Windows a file that is in use passes. */
+function isRefusedRename(error: unknown): boolean {
+  if (process.platform === 'win32' || !hasCode(error, 'EBUSY', 'EXDEV')) return false
+  return error instanceof Error && 'syscall' in error && error.syscall === 'rename'
 }
 
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
@@ -40,21 +60,35 @@ export function targetOf(path: string): string {
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
   }
+  // The system follows a link from where it is, not from where the path says that it is.
+  const folder = targetOf(dirname(path))
   try {
     // A link to what is not there yet. A circle of links was an ELOOP above.
-    return targetOf(resolve(dirname(path), readlinkSync(path)))
+    return targetOf(resolve(folder, readlinkSync(path)))
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'EINVAL', 'UNKNOWN')) throw error
-    return resolve(path)
+    return join(folder, basename(path))
   }
+}
+
+/** Undefined: there is no file. */
+export function statOf(file: string): BigIntStats | undefined {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
+  // To open a FIFO would wait for a writer, in the thread that serves all.
+  if (stat && !stat.isFile() && !stat.isDirectory())
+    throw new StoreOperatorError(`${file} is no regular file`)
+  return stat
+}
+
+/** Another one as soon as the file is another, or was written to. */
+export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
 }
 
 /** The whole file; undefined: there is none. */
 export function bytesOf(file: string): Buffer | undefined {
+  if (!statOf(file)) return undefined
   try {
-    // To open a FIFO would wait for a writer, in the thread that serves all.
-    const stat = statSync(file)
-    if (!stat.isFile() && !stat.isDirectory()) throw new StoreOperatorError(`${file} is no regular file`)
     return readFileSync(file)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined

@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import type { Clock } from '../../../src/clock.js'
 import { hasCode, quietly, syncFolder } from './disk.js'
-import { isOwnerGone, newOwnerName } from './owner.js'
+import { describeOwner, isLeftBehind, isOwnerGone, newOwnerName } from './owner.js'
 
 /** What was just done, or is about to be: for tests that stop or kill a process right there. */
 export type Step = 'claiming' | 'locked' | 'writing' | 'written' | 'renaming' | 'renamed'
@@ -42,8 +42,8 @@ export class FileLock {
   readonly #onStep: (step: Step) => void
   /** The longest lease that was asked for. */
   #longestLease: number | undefined
-  /** A holder that lives, and since when it was seen; monotonic, ms. */
-  #seen: { readonly name: string; readonly since: number } | undefined
+  /** The last holder that lived, and since when it was seen; monotonic, ms. Kept from one operation to the next. */
+  #seen: { readonly lock: string; readonly name: string; readonly since: number } | undefined
   #mayHaveLeftovers = true
 
   constructor(clock: Clock, onStep: (step: Step) => void) {
@@ -56,15 +56,22 @@ export class FileLock {
     return Math.max(SHORTEST_LIMIT, this.#longestLease ?? DEFAULT_LIMIT)
   }
 
+  /** Who was in the way last, for an operator. */
+  get holder(): string {
+    if (!this.#seen) return 'others take it again and again'
+    const { lock, name } = this.#seen
+    return `${lock} was last held by ${describeOwner(name)}`
+  }
+
   heed(duration: number): void {
     this.#longestLease = Math.max(this.#longestLease ?? 0, duration)
   }
 
   /**
-   * One try, without waiting. `work` may give the file a new text, once. Undefined: another holds the lock, or took it
-   * over before the new text was in place; nothing was changed.
+   * One try, without waiting. `work` may give the file new bytes, once. Undefined: another holds the lock, or took it
+   * over before the new bytes were in place; nothing was changed.
    */
-  under<T>(file: string, work: (replace: (text: string) => void) => T): { readonly value: T } | undefined {
+  under<T>(file: string, work: (replace: (bytes: Buffer) => void) => T): { readonly value: T } | undefined {
     if (this.#mayHaveLeftovers) this.#sweep(file)
     const lock = lockOf(file)
     if (!this.#isFree(lock)) return undefined
@@ -72,7 +79,7 @@ export class FileLock {
     if (!this.#claim(file, name)) return undefined
     this.#onStep('locked')
     try {
-      return { value: work((text) => this.#replace(file, name, text)) }
+      return { value: work((bytes) => this.#replace(file, name, bytes)) }
     } catch (error) {
       if (error instanceof TakenOver) return undefined
       throw error
@@ -85,7 +92,7 @@ export class FileLock {
   /** Removes what a gone or stopped holder left. */
   #isFree(lock: string): boolean {
     for (const name of namesIn(lock)) {
-      if (!this.#isStale(name)) return false
+      if (!this.#isStale(lock, name)) return false
       this.#mayHaveLeftovers = true
       remove(join(lock, name))
     }
@@ -94,10 +101,10 @@ export class FileLock {
     return true
   }
 
-  #isStale(name: string): boolean {
+  #isStale(lock: string, name: string): boolean {
     if (isOwnerGone(name)) return true
     const now = this.#clock.monotonic()
-    if (this.#seen?.name !== name) this.#seen = { name, since: now }
+    if (this.#seen?.name !== name) this.#seen = { lock, name, since: now }
     return now - this.#seen.since >= this.limit
   }
 
@@ -111,19 +118,20 @@ export class FileLock {
       return true
     } catch (error) {
       quietly(() => rmSync(prepared, { recursive: true, force: true }))
-      if (hasCode(error, ...TAKEN)) return false
+      // ENOENT: somebody swept what looked left behind, or the folder went.
+      if (hasCode(error, ...TAKEN, 'ENOENT')) return false
       throw error
     }
   }
 
-  #replace(file: string, name: string, text: string): void {
+  #replace(file: string, name: string, bytes: Buffer): void {
     const next = join(lockOf(file), name)
     try {
       // Never made here: a holder that slept must not make anew what was taken from it.
       const descriptor = openSync(next, 'r+')
       try {
         this.#onStep('writing')
-        writeFileSync(descriptor, text)
+        writeFileSync(descriptor, bytes)
         this.#onStep('written')
         fsyncSync(descriptor)
       } finally {
@@ -144,7 +152,7 @@ export class FileLock {
     const folder = dirname(file)
     const prefix = `${basename(file)}.`
     for (const name of namesIn(folder)) {
-      if (name.startsWith(prefix) && isOwnerGone(name.slice(prefix.length)))
+      if (name.startsWith(prefix) && isLeftBehind(name.slice(prefix.length)))
         quietly(() => rmSync(join(folder, name), { recursive: true, force: true }))
     }
   }

@@ -30,9 +30,23 @@ export function isOwnerGone(name: string): boolean | undefined {
   return owner && isGone(owner, thisThread())
 }
 
+/** Very likely: where that is wrong, its owner only has to begin anew. */
+export function isLeftBehind(name: string): boolean {
+  const owner = ownerIn(name)
+  return owner !== undefined && (owner.boot !== thisThread().boot || isGone(owner, thisThread()))
+}
+
+/** For an operator. */
+export function describeOwner(name: string): string {
+  const owner = ownerIn(name)
+  if (!owner) return `somebody unknown (${name})`
+  return `process ${owner.pid}${owner.space === thisThread().space ? '' : ' of another container'}`
+}
+
 function isGone(owner: Owner, self: Owner): boolean {
-  if (owner.boot !== self.boot) return true
+  // First: a system container (LXC, nspawn) may show a boot of its own.
   if (owner.space !== self.space) return false
+  if (owner.boot !== self.boot) return true
   if (!isProcess(owner.pid)) return true
   if (owner.start === 0) return false
   const stat = statOf(owner.pid, owner.thread)

@@ -1,66 +1,75 @@
 import { watch as watchFolder } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Notice } from '../../../src/store.js'
-import { quietly } from './disk.js'
 import { newsOf } from '../record.js'
+import { quietly } from './disk.js'
 import { type Damaged, type Document, EMPTY_DOCUMENT, isDamaged } from './document.js'
 
 type OnNotice = (notice: Notice | undefined) => void
 
-/** Tells what is new in the file since this watcher last looked. */
-class Watcher {
-  readonly #onNotice: OnNotice
-  #seen: Document = EMPTY_DOCUMENT
-
-  constructor(onNotice: OnNotice) {
-    this.#onNotice = onNotice
-  }
-
-  /** What is there before the first look is no news. */
-  begin(document: Document): void {
-    this.#seen = document
-  }
-
-  look(document: Document): void {
-    const before = this.#seen.accounts
-    this.#seen = document
-    for (const [key, record] of document.accounts)
-      for (const notice of newsOf(key, before.get(key), record)) this.#onNotice(notice)
-  }
-}
-
+/**
+ * Tells all who watch what is new in the file since it was last looked at: once for each change, however many they are.
+ */
 export class Watching {
-  readonly #watchers = new Map<Watcher, () => void>()
+  /** Gives the file as it is now. */
+  readonly #read: (file: string) => Document | Damaged
+  /** By an object of their own: the same function may be given twice. */
+  readonly #watchers = new Set<{ readonly onNotice: OnNotice }>()
+  #seen: Document = EMPTY_DOCUMENT
+  #stop: (() => void) | undefined
 
-  /** `read` gives the file as it is now. Where that fails, the next change is waited for. */
-  watch(file: string, read: () => Document | Damaged, onNotice: OnNotice): () => void {
-    const watcher = new Watcher(onNotice)
-    const whole = (look: (document: Document) => void): void =>
-      quietly(() => {
-        const found = read()
-        if (!isDamaged(found)) look(found)
-      })
-    whole((document) => watcher.begin(document))
-    const stop = onEachChange(
+  constructor(read: (file: string) => Document | Damaged) {
+    this.#read = read
+  }
+
+  watch(file: string, onNotice: OnNotice): () => void {
+    this.#stop ??= onEachChange(
       file,
-      () => whole((document) => watcher.look(document)),
-      () => onNotice(undefined),
+      () => this.#lookInto(file),
+      () => this.#lost(),
     )
-    this.#watchers.set(watcher, stop)
+    // What is there before is no news to this one, but may be to the others.
+    this.#lookInto(file)
+    const watcher = { onNotice }
+    this.#watchers.add(watcher)
     return () => {
-      stop()
       this.#watchers.delete(watcher)
+      if (this.#watchers.size === 0) this.close()
     }
   }
 
   /** This process wrote the file: no need to wait for the system to say so. */
   look(document: Document): void {
-    for (const watcher of this.#watchers.keys()) watcher.look(document)
+    if (document === this.#seen) return
+    const before = this.#seen.accounts
+    this.#seen = document
+    for (const [key, record] of document.accounts) {
+      const known = before.get(key)
+      if (known !== record) for (const notice of newsOf(key, known, record)) this.#tell(notice)
+    }
   }
 
   close(): void {
-    for (const stop of this.#watchers.values()) stop()
+    this.#stop?.()
+    this.#stop = undefined
     this.#watchers.clear()
+  }
+
+  /** Where that fails, the next change is waited for. */
+  #lookInto(file: string): void {
+    quietly(() => {
+      const found = this.#read(file)
+      if (!isDamaged(found)) this.look(found)
+    })
+  }
+
+  #lost(): void {
+    this.#stop = undefined
+    this.#tell(undefined)
+  }
+
+  #tell(notice: Notice | undefined): void {
+    for (const { onNotice } of this.#watchers) onNotice(notice)
   }
 }
 
