@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
-import { truncateSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.js'
@@ -117,6 +117,37 @@ describe('a file of SQLite', () => {
     expect((await other.store.load('key')).epoch).toBe(epoch)
     expect([...one.warned, ...other.warned]).toHaveLength(1)
     expect(Object.keys(asideOf(path))).toContain('')
+  })
+
+  test('that another process is just setting aside is left to it, and what it makes is used', async () => {
+    const path = join(folder(), 'store.db')
+    writeFileSync(path, 'no database')
+    const { store, warned } = opened(path)
+    const aside = `${path}.damaged-${statSync(path).ino}`
+    linkSync(path, aside)
+    // It tries at once, and waits: the other one may be about to take the name away, from whatever file has it then.
+    const loading = store.load('key')
+    expect(readFileSync(path, 'utf8')).toBe('no database')
+    unlinkSync(path)
+    const epoch = await published(opened(path).store)
+    expect((await loading).epoch).toBe(epoch)
+    expect(warned).toEqual([])
+    expect(asideOf(path)).toEqual({ '': Buffer.from('no database') })
+  })
+
+  test('that another process died over while it set it aside is set aside all the same', async () => {
+    const path = join(folder(), 'store.db')
+    writeFileSync(path, 'no database')
+    linkSync(path, `${path}.damaged-${statSync(path).ino}`)
+    const warned: string[] = []
+    const store = sqliteStore(path, {
+      clock: { ...systemClock, now: () => Date.now() + 60_000 },
+      warn: (message) => warned.push(message),
+    })
+    cleanUp(() => store.close())
+    await published(store)
+    expect(warned).toHaveLength(1)
+    expect(asideOf(path)).toEqual({ '': Buffer.from('no database') })
   })
 
   test('that was taken away is made anew, and nothing is written where nobody reads it', async () => {

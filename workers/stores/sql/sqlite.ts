@@ -1,4 +1,3 @@
-import { renameSync } from 'node:fs'
 import type { Clock } from '../../../src/clock.js'
 import { messageOf } from '../../../src/errors.js'
 import type { Store } from '../../../src/store.js'
@@ -9,6 +8,7 @@ import type { Answer } from './lines.js'
 import type { SqlStoreOptions } from './options.js'
 import { createTable, TABLE } from './schema.js'
 import { SqlStore, storeOf, type Trouble } from './sql-store.js'
+import { BeingSetAsideError, setAside } from './sqlite-aside.js'
 import { DamagedError, inodeOf, loadSqlite, type Sqlite, SqliteDatabase } from './sqlite-database.js'
 
 /** ms between two attempts while another process writes. */
@@ -105,16 +105,11 @@ class SqliteFile {
 
   /** Before it is closed: to close it in its place could still write to it. */
   #setAside(inode: number | undefined): void {
-    const aside = `${this.#path}.damaged-${this.#clock.now()}`
-    // Another process may have done so in the meantime: the file is then a good one.
-    if (inode !== undefined && inodeOf(this.#path) === inode) {
-      // The log first: one that stayed behind would be taken for the new file's.
-      for (const suffix of ['-wal', '-shm', ''])
-        if (inodeOf(this.#path + suffix) !== undefined) renameSync(this.#path + suffix, aside + suffix)
+    const aside = inode === undefined ? undefined : setAside(this.#path, inode, this.#clock.now())
+    if (aside !== undefined)
       this.#warn(
         `the store's file ${this.#path} is damaged or no database: it was set aside as ${aside}, and the store goes on empty`,
       )
-    }
     this.#letGo()
   }
 }
@@ -133,7 +128,7 @@ const CAN_T_OPEN = 14
 const NOT_A_DATABASE = 26
 
 function isBusy(error: unknown): boolean {
-  return [BUSY, LOCKED].includes(resultOf(error))
+  return error instanceof BeingSetAsideError || [BUSY, LOCKED].includes(resultOf(error))
 }
 
 function isDamage(error: unknown): boolean {
