@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { storeContract } from '../../testing/index.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { certificate } from '../support/certificate.js'
+import { cleanUp } from '../support/cleanup.js'
 import { redisCluster } from '../support/redis-cluster.js'
 import { redisWithSentinels } from '../support/redis-sentinels.js'
 import { openRedis, type RedisPlace, redisServer, type RedisServer } from '../support/redis-server.js'
@@ -102,6 +103,23 @@ const IN_ITS_OWN_PROCESS = (root: string): string => `
   worker.once('message', (worker) => console.log(JSON.stringify({ failed, worker })))
 `
 
+/** Prints what a store at each of the URLs fails with. A server that hangs up may be heard of before what it says. */
+const FAILURES = (root: string): string => `
+  import { lookup } from 'node:dns'
+  import { redisStore } from '${root}workers/stores/redis/store.ts'
+  import { systemClock } from '${root}src/clock.ts'
+  const failures = JSON.parse(process.env.URLS).map(async (url) => {
+    const config = { kind: 'redis', urls: [url], cluster: false, sentinel: undefined, encryptionKeys: [] }
+    const store = redisStore(config, { clock: systemClock, lookup, warn: console.error })
+    const said = () => store.load('any').then(() => 'none', String)
+    let failure = await said()
+    while (/ECONNRESET|EPIPE|Socket closed/.test(failure)) failure = await said()
+    store.close()
+    return failure
+  })
+  console.log(JSON.stringify(await Promise.all(failures)))
+`
+
 describeWith('redis-program', 'one server with TLS', () => {
   let server: RedisServer | undefined
   let trusted: Awaited<ReturnType<typeof certificate>> | undefined
@@ -131,6 +149,34 @@ describeWith('redis-program', 'one server with TLS', () => {
       },
     )
     expect(JSON.parse(stdout)).toEqual({ failed: {}, worker: 0 })
+  })
+
+  test('a certificate for another name, one that has ended and a missing one of ours are said apart', async () => {
+    if (!server || !trusted) throw new Error('nothing was set up')
+    const late = await redisServer({ tls: { ...trusted, cert: trusted.expired } })
+    cleanUp(late.remove)
+    const strict = await redisServer({ tls: trusted, config: [`tls-ca-cert-file ${trusted.ca}`] })
+    cleanUp(strict.remove)
+    await strict.cli('CONFIG', 'SET', 'tls-auth-clients', 'yes')
+    const root = new URL('../../', import.meta.url)
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', FAILURES(root.href)],
+      {
+        cwd: root,
+        timeout: 50_000,
+        env: {
+          PATH: process.env.PATH,
+          NODE_EXTRA_CA_CERTS: trusted.ca,
+          URLS: JSON.stringify([server.url.replace('127.0.0.1', 'localhost'), late.url, strict.url]),
+        },
+      },
+    )
+    expect(JSON.parse(stdout)).toEqual([
+      expect.stringMatching(/^StoreOperatorError: .*for another name.*cluster-announce-hostname/),
+      expect.stringMatching(/^StoreOperatorError: .*expired.*Renew its certificate/),
+      expect.stringMatching(/^StoreOperatorError: .*tls-auth-clients no$/),
+    ])
   })
 
   test('a certificate that is not trusted is for an operator to mend', async () => {

@@ -9,6 +9,8 @@ export interface Certificate {
   readonly ca: string
   readonly cert: string
   readonly key: string
+  /** Of the same key, but it ended yesterday. */
+  readonly expired: string
   readonly remove: () => void
 }
 
@@ -44,8 +46,15 @@ export async function certificate(): Promise<Certificate> {
     ...['-CA', path('ca.crt'), '-CAkey', path('ca.key'), '-addext', 'subjectAltName=IP:127.0.0.1'],
     ...['-addext', 'basicConstraints=critical,CA:FALSE'],
   )
+  const request = path('server.csr')
+  await openssl('req', '-new', '-key', path('server.key'), '-subj', '/CN=redis', '-out', request)
+  await openssl(
+    ...['x509', '-req', '-in', request, '-days', '-1', '-out', path('expired.crt')],
+    ...['-CA', path('ca.crt'), '-CAkey', path('ca.key')],
+  )
   return {
     ca: path('ca.crt'),
+    expired: path('expired.crt'),
     cert: path('server.crt'),
     key: path('server.key'),
     remove: () => rmSync(folder, { recursive: true, force: true }),

@@ -50,7 +50,7 @@ export async function redisServer(options: RedisServerOptions = {}): Promise<Red
   )
   const cliArgs = [
     ...['-p', String(port)],
-    ...(tls ? ['--tls', '--cacert', tls.ca] : []),
+    ...(tls ? ['--tls', '--insecure'] : []),
     ...(password === undefined ? [] : ['-a', password, '--no-auth-warning']),
   ]
   const cli = async (...args: readonly string[]): Promise<string> => {

@@ -71,6 +71,8 @@ function mendOf(error: unknown, said: string, { key = '', rights = RIGHTS }: Sub
 function mendOfCertificate(code: string): string | undefined {
   if (OTHER_NAME.test(code))
     return 'Its certificate is for another name: give the host in store.url as the certificate names it, and let a cluster (cluster-announce-hostname, cluster-preferred-endpoint-type hostname) or Sentinels (resolve-hostnames, announce-hostnames) name servers so, too'
+  if (/CERTIFICATE_REQUIRED$/.test(code))
+    return 'It asks for a certificate of ours, and the store has none: set tls-auth-clients no'
   if (OUT_OF_DATE.test(code)) return 'Renew its certificate, or set the clock of this machine right'
   if (UNTRUSTED.test(code))
     return 'Its certificate is not trusted: name its CA’s file in NODE_EXTRA_CA_CERTS when the process starts'
