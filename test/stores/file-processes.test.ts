@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
-import { numbered } from '../fixtures/file-plan.js'
+import { numbered, PATIENT } from '../fixtures/file-plan.js'
 import { buildProgram, countingClock, folder, opened } from '../fixtures/file-processes.js'
 
 const { start, remove } = buildProgram()
@@ -60,6 +60,8 @@ describe('processes that share a file', () => {
     for (const child of both) await child.line('up')
     for (const child of both) child.go()
     for (const child of both) await child.line('end')
+    for (const made of [join(path, '..'), join(path, '..', '..')])
+      expect(statSync(made).mode & 0o777).toBe(0o700)
     const { store } = opened(path)
     for (const i of [1, 2]) expect((await store.load(`key-${i}`)).spent.calls).toBe(1)
   })
@@ -76,7 +78,7 @@ describe.runIf(process.platform === 'linux')('a process that sleeps in the middl
       sleeper.go()
       await sleeper.line('at')
       await sleeper.stop()
-      const { store } = opened(path)
+      const { store } = opened(path, { operationTimeout: PATIENT })
       const { granted, stored } = await store.acquire('a', { duration: 200, known: 0 })
       expect(granted).toBe(true)
       expect(await store.publish('a', stored.epoch, numbered(stored.epoch))).toBe(true)
@@ -94,7 +96,7 @@ describe.runIf(process.platform === 'linux')('a process that sleeps in the middl
       sleeper.go()
       await sleeper.line('at')
       await sleeper.stop()
-      const { store } = opened(path)
+      const { store } = opened(path, { operationTimeout: PATIENT })
       const { stored } = await store.acquire('b', { duration: 200, known: 0 })
       expect(await store.publish('b', stored.epoch, numbered(stored.epoch))).toBe(true)
       sleeper.wake()
@@ -136,7 +138,7 @@ describe.runIf(process.platform === 'linux')('a process that sleeps in the middl
     sleeper.go()
     await sleeper.line('at')
     await sleeper.stop()
-    const { store, warnings } = opened(path)
+    const { store, warnings } = opened(path, { operationTimeout: PATIENT })
     // What a stopped holder is given follows the leases that were asked for.
     await store.acquire('b', { duration: 200, known: 0 })
     sleeper.wake()
@@ -158,7 +160,7 @@ describe.runIf(process.platform === 'linux')('a process that sleeps in the middl
     holder.go()
     await holder.line('at')
     const clock = countingClock()
-    const { store } = opened(path, { clock })
+    const { store } = opened(path, { clock, operationTimeout: PATIENT })
     const waiting = store.acquire('b', { duration: 60_000, known: 0 })
     for (let tries = 0; clock.waits() < 5 && tries < 10_000; tries++) await sleep(1)
     expect(clock.waits()).toBeGreaterThanOrEqual(5)

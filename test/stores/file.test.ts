@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -13,11 +14,18 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import type { Notice, Store } from '../../src/store.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
-import { numbered, SPENT } from '../fixtures/file-plan.js'
+import { numbered, type Plan, SPENT } from '../fixtures/file-plan.js'
 import { buildProgram, folder, opened } from '../fixtures/file-processes.js'
 
-const { start, remove } = buildProgram()
+const { start, program, remove } = buildProgram()
 afterAll(remove)
+
+/** Whether this user may mount in a namespace of its own. */
+function canMount(): boolean {
+  const at = folder()
+  for (const name of ['a', 'b']) writeFileSync(join(at, name), '')
+  return spawnSync('unshare', ['-rm', 'mount', '--bind', join(at, 'a'), join(at, 'b')]).status === 0
+}
 
 async function published(store: Store, key = 'a'): Promise<number> {
   const { stored } = await store.acquire(key, { duration: 60_000, known: 0 })
@@ -72,6 +80,20 @@ describe('the file', () => {
     expect(token?.generation).toBe(generation)
   })
 
+  it('is written where the system finds it, behind links to folders too', async () => {
+    const at = folder()
+    mkdirSync(join(at, 'deep', 'volume'), { recursive: true })
+    symlinkSync(join('deep', 'volume'), join(at, 'linked'))
+    symlinkSync(join('..', 'real.json'), join(at, 'deep', 'volume', 'tokens.json'))
+    await published(opened(join(at, 'linked', 'tokens.json')).store)
+    expect(readdirSync(at).sort()).toEqual(['deep', 'linked'])
+    expect(readdirSync(join(at, 'deep')).sort()).toEqual(['real.json', 'volume'])
+    // By a link to a folder that is made: the file has one name for all.
+    symlinkSync(join('deep', 'new'), join(at, 'next'))
+    await published(opened(join(at, 'next', 'tokens.json')).store)
+    expect(readdirSync(join(at, 'deep', 'new'))).toEqual(['tokens.json'])
+  })
+
   it('keeps what others wrote beside the accounts', async () => {
     const path = join(folder(), 'tokens.json')
     writeFileSync(path, '{"format":"token-thread","version":1,"note":{"by":"me"},"accounts":{}}')
@@ -101,29 +123,82 @@ describe('the file', () => {
 describe('what only an operator can mend', () => {
   const uid = process.getuid?.() === 0 ? { uid: 65_534 } : {}
 
-  it('a folder that this user may not use, by its name', async () => {
-    const at = folder()
-    const path = join(at, 'shut', 'tokens.json')
-    mkdirSync(join(at, 'shut'), { mode: 0 })
+  /** What a process of another user is told, or `end`. */
+  const told = async (path: string): Promise<string> => {
     const child = start({ path, do: 'count', key: 'a', times: 1, ...uid })
     await child.line('up')
     child.go()
-    const line = await child.line('error')
+    await child.ended
+    return child.lines.at(-1) ?? ''
+  }
+  /** A folder that all may enter: what is in it decides. */
+  const publicFolder = (mode = 0o755): string => {
+    const at = folder()
+    chmodSync(at, mode)
+    return at
+  }
+
+  it('a folder that this user may not use, by its name', async () => {
+    const path = join(publicFolder(), 'shut', 'tokens.json')
+    mkdirSync(join(path, '..'))
+    chmodSync(join(path, '..'), 0)
+    const line = await told(path)
     expect(line).toContain('StoreOperatorError')
     expect(line).toContain(path)
     expect(line).toContain('EACCES')
+    chmodSync(join(path, '..'), 0o777)
+    expect(await told(path)).toBe('end')
+  })
+
+  it('a damaged file that can neither be linked nor replaced: no attempt leaves a copy', async () => {
+    // As in /tmp: nobody else may replace what is root's.
+    const path = join(publicFolder(0o1777), 'tokens.json')
+    writeFileSync(path, '', { mode: 0o644 })
+    if ('uid' in uid) for (let i = 0; i < 3; i++) expect(await told(path)).toContain('StoreOperatorError')
+    expect(readdirSync(join(path, '..'))).toEqual(['tokens.json'])
+  })
+
+  it('a file that is mounted by itself: it says what to mount', async () => {
+    const path = join(folder(), 'tokens.json')
+    writeFileSync(path, '')
+    const onStep = (step: string): void => {
+      if (step === 'renaming')
+        throw Object.assign(new Error('EBUSY: resource busy'), { code: 'EBUSY', syscall: 'rename' })
+    }
+    const { store, warnings } = opened(path, { onStep })
+    const acquired = Promise.resolve(store.acquire('a', { duration: 1, known: 0 }))
+    await expect(acquired).rejects.toThrow(StoreOperatorError)
+    await expect(acquired).rejects.toThrow('mount the folder')
+    expect([readdirSync(join(path, '..')), warnings]).toEqual([['tokens.json'], []])
+  })
+
+  it.runIf(canMount())('a file that is mounted by itself, as a container does', () => {
+    const at = folder()
+    const path = join(at, 'app', 'tokens.json')
+    for (const made of ['app', 'volume']) mkdirSync(join(at, made))
+    for (const file of [path, join(at, 'volume', 'real.json')]) writeFileSync(file, '')
+    const run = 'mount --bind "$1" "$2" && exec "$3" "$4" "$5"'
+    const plan: Plan = { path, do: 'count', key: 'a', times: 1 }
+    const said = execFileSync(
+      'unshare',
+      [
+        ...['-rm', 'sh', '-c', run, 'sh', join(at, 'volume', 'real.json'), path],
+        ...[process.execPath, program, JSON.stringify(plan)],
+      ],
+      { input: '..', encoding: 'utf8' },
+    )
+    expect(said).toContain('StoreOperatorError')
+    expect(said).toContain('mount the folder')
+    expect(readdirSync(join(path, '..'))).toEqual(['tokens.json'])
   })
 
   it('a file that this user may read but not replace', async () => {
-    const at = folder()
+    const at = publicFolder()
     const path = join(at, 'tokens.json')
     await published(opened(path).store)
     chmodSync(path, 0o644)
     chmodSync(at, 0o555)
-    const child = start({ path, do: 'count', key: 'a', times: 1, ...uid })
-    await child.line('up')
-    child.go()
-    expect(await child.line('error')).toContain('StoreOperatorError')
+    expect(await told(path)).toContain('StoreOperatorError')
     chmodSync(at, 0o755)
   })
 
