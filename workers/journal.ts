@@ -66,6 +66,15 @@ export class Journal {
     })
   }
 
+  nearsForceLimit({ forced }: Spent): void {
+    this.#write({
+      level: 'warn',
+      fields: { account: this.#account, forcedToday: forced },
+      message:
+        'the day’s forced calls are nearly spent: then a refused token that normal calls bring again stays until the next day',
+    })
+  }
+
   storeDown({ code, message, retryable }: Failure, then: string): void {
     const repeated = this.#storeRepeats.tell(message)
     if (repeated === undefined) return

@@ -21,8 +21,8 @@ type NotSent = { readonly notSent: 'lost' } | { readonly notSent: 'down'; readon
 export class Rotation {
   readonly #parts: RotationParts
   readonly #outcome: Outcome
-  /** The count of the day of which was said that it is nearly spent. */
-  #warnedFor: Spent | undefined
+  /** The days of which was said that a count is nearly spent. */
+  readonly #warnedFor = new Map<'calls' | 'forced', Spent>()
 
   constructor(parts: RotationParts) {
     this.#parts = parts
@@ -130,10 +130,13 @@ export class Rotation {
   #sayNearsLimit(before: Spent): void {
     const { account, journal } = this.#parts
     const { spent } = account.state
-    if (!schedule.nearsLimit(before, spent, account.limits)) return
-    if (this.#warnedFor && schedule.sameDay(this.#warnedFor, spent)) return
-    this.#warnedFor = spent
-    journal.nearsLimit(spent, account.limits.perDay)
+    for (const what of schedule.nearsLimits(before, spent, account.limits)) {
+      const last = this.#warnedFor.get(what)
+      if (last && schedule.sameDay(last, spent)) continue
+      this.#warnedFor.set(what, spent)
+      if (what === 'calls') journal.nearsLimit(spent, account.limits.perDay)
+      else journal.nearsForceLimit(spent)
+    }
   }
 
   async #spend(lease: Lease, spent: Spent): Promise<'told' | 'untold' | NotSent> {

@@ -191,10 +191,14 @@ export function budgetOpensAt(spent: Spent, asker: Asker, clock: Clock, limits: 
     : atWall(dayTurnsAt(wall, limits), clock)
 }
 
-/** Whether the day's count has come near its end with this call: said once, when the reserve is reached. */
-export function nearsLimit(before: Spent, spent: Spent, limits: Limits): boolean {
-  const reserve = limits.perDay - Math.ceil(limits.perDay * RESERVED)
-  return spent.calls >= reserve && !(sameDay(before, spent) && before.calls >= reserve)
+/** Which of the day's counts have come near their ends since `before`: said once, when the reserve is reached. */
+export function nearsLimits(before: Spent, spent: Spent, limits: Limits): readonly ('calls' | 'forced')[] {
+  const perDay = { calls: limits.perDay, forced: limits.force?.perDay ?? Infinity }
+  const isNear = (count: number, most: number): boolean => count >= most - Math.ceil(most * RESERVED)
+  return (['calls', 'forced'] as const).filter(
+    (what) =>
+      isNear(spent[what], perDay[what]) && !(sameDay(before, spent) && isNear(before[what], perDay[what])),
+  )
 }
 
 /** When the force limits allow `calls` more forced calls to begin, or undefined where they do now. */

@@ -93,6 +93,10 @@ export class StoreHealth {
   }
 
   read(): void {
+    const { account, clock, random } = this.#parts
+    // All nodes may see that at the same moment.
+    if (this.#cannotWrite && !this.#canRead)
+      this.#tryAt = schedule.spreadOut(clock, schedule.soon(account.left), random)
     this.#canRead = true
     this.#works()
   }

@@ -4,6 +4,7 @@ import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
 import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+import { VirtualWechat } from '../support/virtual-wechat.js'
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -160,6 +161,67 @@ describe('a store that can be read but not written', () => {
       expect(tokens.status()).toMatchObject({ store: 'up', state: 'valid' })
       expect(said()).toEqual(['warn', 'warn', 'warn', 'info'])
     })
+})
+
+describe('a token that was served first', () => {
+  it('and was offered is like any other: one that follows is not distrusted', async () => {
+    const fleet = new VirtualFleet('classic')
+    const [first, second] = await fleet.nodes(2)
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => {
+      fleet.store.isDown = true
+      return fleet.issuer.grant()
+    })
+    await first.tokens.refresh()
+    await fleet.clock.advance(15 * SECOND)
+    fleet.store.comeBack()
+    await fleet.clock.advance(12 * SECOND)
+    await second?.tokens.refresh()
+    await fleet.clock.advance(10 * MINUTE)
+    expect(fleet.issuer.calls).toHaveLength(3)
+  })
+
+  it('by a process whose clock is ahead of the store’s does not replace a newer one', async () => {
+    const fleet = new VirtualFleet('classic')
+    const wechat = new VirtualWechat(fleet.clock, 'classic')
+    fleet.issuer.otherwise = (forced) => wechat.ask(forced)
+    fleet.store.skew = -10 * MINUTE
+    let isCut = false
+    const lost = (): Promise<never> => Promise.reject(new Error('cut off'))
+    let opened = 0
+    fleet.store.spoiled = (store) => {
+      if (++opened > 1) return {}
+      return {
+        load: (key) => (isCut ? lost() : store.load(key)),
+        acquire: (key, wanted) => (isCut ? lost() : store.acquire(key, wanted)),
+        spend: (key, epoch, spent) => (isCut ? lost() : store.spend(key, epoch, spent)),
+        publish: (key, epoch, token) => (isCut ? lost() : store.publish(key, epoch, token)),
+        markSuspect: (key, generation) => (isCut ? lost() : store.markSuspect(key, generation)),
+        release: (key, epoch, retry) => (isCut ? lost() : store.release(key, epoch, retry)),
+      }
+    }
+    const nodes = await fleet.nodes(2, { onStoreDown: 'refreshAlone' })
+    const [first, second] = nodes
+    await fleet.clock.advance(HOUR)
+    isCut = true
+    await first.tokens.refresh()
+    await fleet.clock.advance(2 * MINUTE)
+    await second?.tokens.refresh()
+    isCut = false
+    await fleet.clock.advance(6 * MINUTE)
+    expect(held(nodes).map((token) => wechat.takes(token ?? ''))).toEqual([true, true])
+  })
+
+  it('and is suspect, is not knocked for again and again', async () => {
+    const fleet = new VirtualFleet('classic', { perDay: 2, dayOffset: 480, force: undefined })
+    const [first] = await fleet.nodes(1)
+    outcomeOf(first.tokens.reject('token-1'))
+    await fleet.clock.advance(MINUTE)
+    fleet.store.empty()
+    const before = fleet.store.counts.acquire
+    await fleet.clock.advance(30 * MINUTE)
+    expect(fleet.store.counts.acquire - before).toBeLessThan(5)
+  })
 })
 
 describe('many nodes that refreshed alone', () => {

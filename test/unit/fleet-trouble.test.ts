@@ -238,6 +238,20 @@ describe('a store that does not keep the contract', () => {
       'answers without a clock',
       (store) => ({ load: async (key) => ({ ...(await store.load(key)), now: NaN }) }),
     ],
+    [
+      'does not say how long another’s lease lasts',
+      (store) => ({
+        acquire: async (key) => ({ granted: false, stored: await store.load(key), heldFor: NaN }),
+      }),
+    ],
+    [
+      'gives a wait without its end',
+      (store) => ({ load: async (key) => ({ ...(await store.load(key)), retry: { at: NaN, failures: 1 } }) }),
+    ],
+    [
+      'gives a moment that is none',
+      (store) => ({ load: async (key) => ({ ...(await store.load(key)), suspectSince: NaN }) }),
+    ],
     ['throws what is no error', () => ({ load: () => Promise.reject(Object.create(null)) })],
     [
       'throws at once',
@@ -332,6 +346,28 @@ describe('a store that does not keep the contract', () => {
     const nodes = await fleet.nodes(1)
     expect(said(nodes, 'value too long: ***')).toHaveLength(1)
     expect(said(nodes, 'token-1')).toEqual([])
+  })
+})
+
+describe('a refresh that nobody waits for any more', () => {
+  it('is not made again where its call was late', async () => {
+    const fleet = new VirtualFleet('stable')
+    const [first, second] = await fleet.nodes(2)
+    await fleet.clock.advance(HOUR)
+    let answer = (): void => undefined
+    fleet.issuer.script.push(() => new Promise((resolve) => (answer = () => resolve(fleet.issuer.grant()))))
+    const caller = new AbortController()
+    const refreshed = outcomeOf(first.tokens.refresh({ signal: caller.signal }))
+    // Its lease ends, another forced call would be allowed, and another node replaces the token.
+    await fleet.clock.advance(40 * SECOND)
+    outcomeOf(second?.tokens.reject('token-1') ?? NEVER)
+    await fleet.clock.advance(SECOND)
+    caller.abort()
+    await settle()
+    answer()
+    await fleet.clock.advance(2 * MINUTE)
+    expect(refreshed.settled).toBe(true)
+    expect(fleet.issuer.calls.map(({ forced }) => forced)).toEqual([false, true, false])
   })
 })
 

@@ -192,6 +192,24 @@ describe('a rejected token', () => {
     expect(fleet.issuer.calls.map(({ forced }) => forced)).toEqual([false, false, true])
   })
 
+  it('is no reason to force the next one’s replacement, though it comes before the lease is let go of', async () => {
+    const fleet = new VirtualFleet('stable')
+    const [{ tokens }] = await fleet.nodes(1)
+    await fleet.clock.advance(HOUR)
+    fleet.issuer.script.push(() => fleet.issuer.same('token-1', HOUR))
+    outcomeOf(tokens.reject('token-1'))
+    await settle()
+    const release = fleet.store.hold('release')
+    await fleet.clock.advance(2 * SECOND)
+    expect(tokens.get()).toBe('token-2')
+    const replaced = outcomeOf(tokens.reject('token-2'))
+    await settle()
+    release()
+    await fleet.clock.advance(2 * SECOND)
+    expect(replaced.value?.accessToken).toBe('token-3')
+    expect(fleet.issuer.calls.map(({ forced }) => forced)).toEqual([false, false, true, false])
+  })
+
   it('is replaced by another node where the one that heard of it dies', async () => {
     const fleet = new VirtualFleet()
     const nodes = await fleet.nodes(2)

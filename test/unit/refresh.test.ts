@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TokenThread } from '../../src/token-thread.js'
+import { keepingLogger } from '../support/log.js'
 import { failureOf, outcomeOf } from '../support/outcome.js'
 import {
   CLASSIC,
@@ -90,6 +91,22 @@ describe('refresh', () => {
     await system.clock.advance(10_000)
     expect(refreshed.settled).toBe(true)
     expect(system.issuer.calls).toHaveLength(1)
+  })
+
+  it('is said to be nearly spent, once a day', async () => {
+    const system = new VirtualSystem()
+    const logger = keepingLogger()
+    const tokens = await started(system, { logger })
+    const said = (): number =>
+      logger.lines.filter(({ message }) => message.includes('forced calls are nearly spent')).length
+    const at: number[] = []
+    for (let i = 0; i < 20; i++) {
+      await system.clock.advance(SPACING)
+      await tokens.refresh()
+      await settle()
+      at.push(said())
+    }
+    expect([at[16], at[17], at[19]]).toEqual([0, 1, 1])
   })
 
   it('is refused with options that are none', async () => {

@@ -123,6 +123,18 @@ describe('reject', () => {
     expect(system.issuer.calls).toHaveLength(2)
   })
 
+  it('is tried where an operator’s error was met before, and its minute is over', async () => {
+    const system = classic()
+    const tokens = await started(system)
+    await system.clock.advance(HOUR)
+    system.issuer.script.push(operatorError())
+    expect((await failureOf(() => tokens.refresh())).code).toBe('ERR_ISSUER_REFUSED')
+    await system.clock.advance(30 * MINUTE)
+    const replaced = outcomeOf(tokens.reject(tokens.get()))
+    await settle()
+    expect(replaced.value?.accessToken).toBe('token-2')
+  })
+
   it('does not shorten a backoff', async () => {
     const system = new VirtualSystem()
     system.random = 0.999

@@ -29,6 +29,21 @@ describe('the planned refresh', () => {
   })
 })
 
+describe('a lease', () => {
+  it('ends before the margin does, and the call within before that', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 1, max: 1e6 }), (timeout, margin) => {
+        const { lease, call } = schedule.leaseFor(timeout, margin)
+        expect(lease).toBeLessThanOrEqual(1.25 * timeout)
+        expect(lease).toBeLessThanOrEqual(0.75 * margin)
+        expect(call).toBeLessThanOrEqual(0.8 * lease)
+      }),
+    )
+    expect(schedule.leaseFor(10_000, 200_000)).toEqual({ lease: 12_500, call: 10_000 })
+    expect(schedule.leaseFor(10_000, 5_000)).toEqual({ lease: 3_750, call: 3_000 })
+  })
+})
+
 describe('backoff', () => {
   it('never falls under the floor, never exceeds maxDelay, and uses what it drew', () => {
     fc.assert(
@@ -95,7 +110,7 @@ describe('limits', () => {
     expect(at(1_999, 'schedule')).toBeUndefined()
     expect(at(2_000, 'schedule')).toBe(MIDNIGHT_IN_CHINA)
     const nears = (before: number, after: number): boolean =>
-      schedule.nearsLimit({ ...spent, calls: before }, { ...spent, calls: after }, CLASSIC)
+      schedule.nearsLimits({ ...spent, calls: before }, { ...spent, calls: after }, CLASSIC).includes('calls')
     expect([nears(1_798, 1_799), nears(1_799, 1_800), nears(1_800, 1_801)]).toEqual([false, true, false])
     // Other nodes spend too: the count may step over the limit.
     expect(nears(1_790, 1_805)).toBe(true)

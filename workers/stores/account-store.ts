@@ -109,6 +109,7 @@ export class AccountStore {
     const wanted = { duration: Math.ceil(duration), known }
     const [answer, record] = await this.#do(async () => {
       const acquired = await store.acquire(key, wanted)
+      if (!acquired.granted) checkNumbers([acquired.heldFor])
       return [acquired, this.#known(acquired.stored, asked)] as const
     })
     if (!answer.granted)
@@ -247,16 +248,26 @@ function sinceRefused(
 }
 
 /** A module of the user's may answer anything: what is no record is a failure, and does not end the thread. */
-function checkRecord({ now, epoch, token, spent }: Stored): void {
-  const numbers: readonly unknown[] = [
+function checkRecord({ now, epoch, token, suspectSince, spent, retry }: Stored): void {
+  const optional: readonly unknown[] = [suspectSince, spent.lastCall, spent.lastForced]
+  checkNumbers([
     ...[now, epoch, spent.dayEnds, spent.calls, spent.forced],
+    ...optional.filter((value) => value !== undefined),
+    ...(retry ? [retry.at, retry.failures] : []),
     ...(token ? [token.issuedAt, token.expiresAt, token.generation, token.epoch] : []),
-  ]
-  const isToken = token === undefined || (typeof token.accessToken === 'string' && token.accessToken !== '')
-  if (!isToken || !numbers.every(Number.isFinite))
-    throw new Error(
-      'its record is not as the contract of a store says (storeContract in token-thread/testing)',
-    )
+  ])
+  if (token !== undefined && (typeof token.accessToken !== 'string' || token.accessToken === ''))
+    throw notAsTheContractSays()
+}
+
+function checkNumbers(numbers: readonly unknown[]): void {
+  if (!numbers.every(Number.isFinite)) throw notAsTheContractSays()
+}
+
+function notAsTheContractSays(): Error {
+  return new Error(
+    'its record is not as the contract of a store says (storeContract in token-thread/testing)',
+  )
 }
 
 /** What comes later than that is nobody's: an epoch makes a late write harmless. */
