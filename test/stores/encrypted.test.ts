@@ -6,14 +6,23 @@ import { encryptedStore, plainStore } from '../../workers/stores/encrypted.js'
 import { memoryStore } from '../../workers/stores/memory.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { numbered, SPENT } from '../fixtures/file-plan.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 const newKey = (): string => randomBytes(32).toString('base64')
 const wanted = { duration: 60_000, known: 0 }
 
-async function published(store: Store, key = 'a', accessToken = 'a secret token'): Promise<number> {
+/** A token that lives for so many ms more. */
+async function published(
+  store: Store,
+  key = 'a',
+  accessToken = 'a secret token',
+  left = 7_200_000,
+): Promise<number> {
   const { stored } = await store.acquire(key, wanted)
-  const { epoch } = stored
-  expect(await store.publish(key, epoch, { ...numbered(epoch), accessToken })).toBe(true)
+  const { epoch, now } = stored
+  const expiresAt = now + left
+  const token = { accessToken, issuedAt: expiresAt - 7_200_000, expiresAt, generation: epoch }
+  expect(await store.publish(key, epoch, token)).toBe(true)
   expect(await store.release(key, epoch)).toBe(true)
   return epoch
 }
@@ -75,6 +84,27 @@ describe('a store with a key', () => {
     expect(await wrong.publish('a', epoch + 1, numbered(epoch + 1))).toBe(false)
     expect(await recordIn(memory)).toEqual(before)
     expect((await memory.acquire('a', wanted)).granted).toBe(true)
+  })
+
+  it('starts over a token that has ended, whoever sealed it', async () => {
+    const clock = new VirtualClock()
+    const memory = memoryStore(clock)
+    const epoch = await published(encryptedStore(memory, [newKey()]))
+    await memory.markSuspect('a', epoch)
+    const other = encryptedStore(memory, [newKey()])
+    const changed = (await rawToken(memory)).slice(0, -3)
+    clock.block(7_199_999)
+    await expectRefused(Promise.resolve(other.load('a')), 'store.encryptionKey', [])
+    clock.block(1)
+    const read = await other.load('a')
+    expect([read.token, read.suspectSince, read.epoch]).toEqual([undefined, undefined, epoch])
+    expect(await published(other)).toBeGreaterThan(epoch)
+    expect((await other.load('a')).token?.accessToken).toBe('a secret token')
+    await published(memory, 'b', changed, 0)
+    expect((await other.load('b')).token).toBeUndefined()
+    // Without a key it would be replaced by one in the clear.
+    await published(other, 'c', 'a secret token', 0)
+    await expectRefused(Promise.resolve(plainStore(memory).load('c')), 'store.encryptionKey', [])
   })
 
   it('leaves no lease where the token came between the look and the lease', async () => {

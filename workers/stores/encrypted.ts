@@ -19,7 +19,7 @@ const TAG_BYTES = 16
  * may open. A token that lies there in the clear is not trusted: the record then has none, and the next one is sealed.
  *
  * Throws a StoreOperatorError from `load` and `acquire` where no key opens the token. No lease is left behind, and
- * without one nothing is written.
+ * without one nothing is written. A token that has ended is none, whoever sealed it.
  */
 export function encryptedStore(store: Store, keys: readonly string[]): Store {
   const bytes = keys.map((key) => Buffer.from(key, 'base64'))
@@ -28,7 +28,16 @@ export function encryptedStore(store: Store, keys: readonly string[]): Store {
     throw new StoreOperatorError(`store.encryptionKey must be ${KEY_BYTES} bytes, or a list of such keys`)
   return translated(store, {
     write: (key, accessToken) => seal(accessToken, first, key),
-    read: (key, text) => (text.startsWith(SEALED) ? opened(text, bytes, key) : undefined),
+    read: (key, text, hasEnded) => {
+      if (!text.startsWith(SEALED)) return undefined
+      try {
+        return opened(text, bytes, key)
+      } catch (error) {
+        // Nobody misses it, and its key may be gone since long.
+        if (hasEnded) return undefined
+        throw error
+      }
+    },
   })
 }
 
@@ -46,14 +55,14 @@ export function plainStore(store: Store): Store {
 interface Translation {
   readonly write: (key: string, accessToken: string) => string
   /** Undefined: it is not to be trusted. */
-  readonly read: (key: string, text: string) => string | undefined
+  readonly read: (key: string, text: string, hasEnded: boolean) => string | undefined
 }
 
 function translated(store: Store, { write, read }: Translation): Store {
   const readIn = (key: string, stored: Stored): Stored => {
     const { token } = stored
     if (!token) return stored
-    const accessToken = read(key, token.accessToken)
+    const accessToken = read(key, token.accessToken, token.expiresAt <= stored.now)
     if (accessToken === undefined) return { ...stored, token: undefined, suspectSince: undefined }
     return { ...stored, token: { ...token, accessToken } }
   }
