@@ -11,7 +11,7 @@ import { STARTING } from './sql-outages.js'
 interface Given {
   /** As this user the server runs: its key must be that user's alone. */
   readonly user: string
-  readonly start: (files: Omit<Certificate, 'remove'>) => Promise<OwnServer>
+  readonly start: (files: Pick<Certificate, 'ca' | 'cert' | 'key'>) => Promise<OwnServer>
   /** A URL for one who is let in over TLS only; `ca` is a path. */
   readonly urlOf: (server: OwnServer, ca: string) => Promise<string>
   readonly open: (url: string) => Store
