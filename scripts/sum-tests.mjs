@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-// Adds up the JSON reports of vitest in a folder: prints `N passed, N failed, N skipped`. Exit code 1 when a test
-// failed or none passed.
+// Adds up the JSON reports of vitest in a folder: prints what was skipped, and `N passed, N failed, N skipped`. Exit code 1
+// when a test failed, none passed, or one was skipped for another reason than its Node's version.
 
 const [folder] = process.argv.slice(2)
 if (folder === undefined) throw new Error('usage: node scripts/sum-tests.mjs <folder>')
@@ -14,6 +14,12 @@ for (const file of existsSync(folder) ? readdirSync(folder) : []) {
   sum.passed += report.numPassedTests
   sum.failed += report.numFailedTests
   sum.skipped += report.numPendingTests + report.numTodoTests
+  for (const { assertionResults } of report.testResults)
+    for (const { status, fullName } of assertionResults) {
+      if (status === 'passed' || status === 'failed') continue
+      console.log(`${file}: skipped: ${fullName}`)
+      if (!/needs Node \d/.test(fullName)) process.exitCode = 1
+    }
 }
 
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)

@@ -5,7 +5,7 @@ import { describeWith } from '../support/servers.js'
 import { APP_ID } from '../support/simulated.js'
 
 const PROCESSES = 16
-const ROTATIONS = Number(process.env.FLEET_ROUNDS ?? 20)
+const ROTATIONS = Number(process.env.FLEET_ROTATIONS ?? 20)
 
 describeWith('redis-program', '16 processes on the stable endpoint with one Redis', () => {
   let store: SharedStore

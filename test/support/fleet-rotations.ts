@@ -12,7 +12,7 @@ import { describeWith } from './servers.js'
 import { APP_ID } from './simulated.js'
 
 const PROCESSES = 16
-const ROTATIONS = Number(process.env.FLEET_ROUNDS ?? 20)
+const ROTATIONS = Number(process.env.FLEET_ROTATIONS ?? 20)
 
 /** The hard case: on the classic endpoint each fetch retires the last token. */
 export function rotationTests(kind: SharedKind): void {
@@ -79,11 +79,18 @@ export function rotationTests(kind: SharedKind): void {
     test('that all end and come back have their token at once and fetch nothing, though the API is down', async () => {
       await fleet.converged()
       const { live } = fleet
+      const [{ status } = {}] = await Promise.all(fleet.nodes.map((node) => node.ask({ do: 'status' })))
       await fleet.closeAll()
       const before = fleet.sim.counters(APP_ID)
       fleet.sim.down()
       const again = [fleet.start(), fleet.start()]
       await fleet.until(() => again.every(({ token }) => token !== undefined), 'the stored token is there')
+      const said = await Promise.all(again.map((node) => node.ask({ do: 'status' })))
+      // No call that failed, none that is due: what the API could not count.
+      for (const { status: now } of said) {
+        expect(now).toMatchObject({ failures: 0, fetchesToday: status?.fetchesToday, store: 'up' })
+        expect(now?.nextRefreshAt).toBeGreaterThan(Date.now())
+      }
       await fleet.sim.up()
       expect(again.map(({ token }) => token)).toEqual([live, live])
       const used = await Promise.all(again.map((node) => node.ask({ do: 'use' })))

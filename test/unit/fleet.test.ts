@@ -368,9 +368,9 @@ describe('somebody outside', () => {
     await fleet.clock.advance(2 * MINUTE)
     await nodes[0].tokens.reject('token-2')
     expect(warnings(nodes)).toEqual([
-      expect.stringContaining(
-        `the token was refused 1 h ${left - 60} min before its expiry; no fetch of ours since ${since.slice(0, 16)}`,
-      ),
+      `another program fetches tokens for this AppID: the token was refused 1 h ${left - 60} min before its expiry; ` +
+        `no fetch of ours since ${since}. Let it read the token from here, give all processes one store (option ` +
+        '`store`), or move it to an AppID or endpoint of its own',
     ])
     expect(nodes[0].tokens.status().outsiders).toBe(2)
   })
