@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.js'
+import { withoutSecrets } from '../../src/errors.js'
 import { TokenThread } from '../../src/token-thread.js'
 import { openStore } from '../../workers/stores/open.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
+import { secretsOfUrl } from '../../workers/stores/url-secrets.js'
 import { cleanUp } from '../support/cleanup.js'
 import { failureOf } from '../support/outcome.js'
 import { optionsFor, simulator } from '../support/simulated.js'
@@ -115,6 +117,12 @@ describe('a URL of a database with which its driver does not even connect', () =
       expect(inspect(said)).not.toContain('ERR_THREAD')
     },
   )
+})
+
+test('what stands in a URL’s parameters is taken out of whatever is said, but for its switches', () => {
+  const url = `mysql://me:p%40ss@host/db?ssl=${json({ key: KEY, passphrase: PASSPHRASE })}&debug=true&password=short`
+  const said = `key ${KEY}, ${JSON.stringify(PASSPHRASE)}, p@ss or p%40ss, short: true, in 5000 ms`
+  expect(withoutSecrets(said, secretsOfUrl(url))).toBe('key ***, "***", *** or ***, ***: true, in 5000 ms')
 })
 
 const LEASE = { duration: 60_000, known: 0 }
