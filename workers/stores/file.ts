@@ -131,14 +131,15 @@ export function fileStore(path: string, parts: FileStoreParts): Store {
       lock.heed(wanted.duration)
       return operations.acquire(key, wanted)
     },
-    watch: (onNotice) => {
-      let file = path
-      quietly(() => {
-        file = targetOf(path)
-        makeFolder(file)
-      })
-      return watching.watch(file, onNotice)
-    },
+    watch: (onNotice) =>
+      watching.watch(() => {
+        let file = path
+        quietly(() => {
+          file = targetOf(path)
+          makeFolder(file)
+        })
+        return file
+      }, onNotice),
     close: () => {
       isClosed = true
       tasks.close(closed())

@@ -36,8 +36,12 @@ export function recordOf(document: Document, key: string): KeptRecord {
 }
 
 /** Throws where a number is not whole: what is written must be readable. */
-export function withRecord(document: Document, key: string, record: KeptRecord): Document {
-  return { ...document, accounts: new Map([...document.accounts, [key, recordIn(record, 'the record')]]) }
+export function writable(record: KeptRecord): KeptRecord {
+  return recordIn(record, 'the record')
+}
+
+export function withRecords(document: Document, records: ReadonlyMap<string, KeptRecord>): Document {
+  return { ...document, accounts: new Map([...document.accounts, ...records]) }
 }
 
 export function textOf({ accounts, others }: Document): string {

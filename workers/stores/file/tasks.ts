@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto'
 import { setImmediate } from 'node:timers'
 import type { Cancel, Clock } from '../../../src/clock.js'
 import type { Change, KeptRecord } from '../record.js'
-import { type Document, recordOf, withRecord } from './document.js'
+import { type Document, recordOf, withRecords, writable } from './document.js'
 
 /** ms that a turn of the event loop may spend; what comes then waits for the next turn, and goes into one write. */
 const BUDGET = 10
@@ -46,17 +46,17 @@ export function changedBy(
   document: Document,
   now: number,
 ): { readonly next: Document; readonly outcomes: readonly (() => void)[] } {
-  let next = document
+  const changed = new Map<string, KeptRecord>()
   const outcomes = tasks.map(({ key, run, fail }) => {
     try {
-      const { record, done } = run(recordOf(next, key), now)
-      if (record) next = withRecord(next, key, record)
+      const { record, done } = run(changed.get(key) ?? recordOf(document, key), now)
+      if (record) changed.set(key, writable(record))
       return done
     } catch (error) {
       return () => fail(error)
     }
   })
-  return { next, outcomes }
+  return { next: changed.size > 0 ? withRecords(document, changed) : document, outcomes }
 }
 
 export interface TasksParts {

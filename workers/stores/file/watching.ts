@@ -16,20 +16,17 @@ export class Watching {
   /** By an object of their own: the same function may be given twice. */
   readonly #watchers = new Set<{ readonly onNotice: OnNotice }>()
   #seen: Document = EMPTY_DOCUMENT
-  #stop: (() => void) | undefined
+  #watched: { readonly file: string; readonly stop: () => void } | undefined
 
   constructor(read: (file: string) => Document | Damaged) {
     this.#read = read
   }
 
-  watch(file: string, onNotice: OnNotice): () => void {
-    this.#stop ??= onEachChange(
-      file,
-      () => this.#lookInto(file),
-      () => this.#lost(),
-    )
+  /** `fileOf` is asked by the first who watches. */
+  watch(fileOf: () => string, onNotice: OnNotice): () => void {
+    this.#watched ??= this.#begin(fileOf())
     // What is there before is no news to this one, but may be to the others.
-    this.#lookInto(file)
+    this.#lookInto(this.#watched.file)
     const watcher = { onNotice }
     this.#watchers.add(watcher)
     return () => {
@@ -50,9 +47,18 @@ export class Watching {
   }
 
   close(): void {
-    this.#stop?.()
-    this.#stop = undefined
+    this.#watched?.stop()
+    this.#watched = undefined
     this.#watchers.clear()
+  }
+
+  #begin(file: string): { readonly file: string; readonly stop: () => void } {
+    const stop = onEachChange(
+      file,
+      () => this.#lookInto(file),
+      () => this.#lost(),
+    )
+    return { file, stop }
   }
 
   /** Where that fails, the next change is waited for. */
@@ -64,7 +70,7 @@ export class Watching {
   }
 
   #lost(): void {
-    this.#stop = undefined
+    this.#watched = undefined
     this.#tell(undefined)
   }
 
