@@ -44,6 +44,12 @@ export class VirtualWechat {
     return this.#last.accessToken
   }
 
+  /** No API takes the last token any more, nor the one before. */
+  revoke(): void {
+    this.rotate()
+    this.#retired = undefined
+  }
+
   /** Whether an API takes it now. */
   takes(accessToken: string): boolean {
     const now = this.#clock.monotonic()

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, it } from 'vitest'
 import assert from 'node:assert/strict'
 import { outcomeOf } from '../support/outcome.js'
+import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
 import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
 import { VirtualWechat } from '../support/virtual-wechat.js'
@@ -10,6 +11,8 @@ import { VirtualWechat } from '../support/virtual-wechat.js'
 const RUNS = Math.ceil(15 * Number(process.env.PROPERTY_RUNS ?? 1))
 const NODES = 3
 const SECOND = 1_000
+/** ms; a retry interval, as it is set by default. */
+const RETRY = 2 * SECOND
 const MINUTE = 60_000
 
 type Action =
@@ -17,7 +20,9 @@ type Action =
   | { readonly do: 'block'; readonly ms: number }
   | { readonly do: 'kill' | 'restart' | 'refresh' | 'reject' | 'use'; readonly node: number }
   | { readonly do: 'store down' | 'store back' | 'store empty' | 'mute' | 'unmute' | 'slow' | 'fast' }
-  | { readonly do: 'issuer down' | 'issuer back' | 'others rotate' | 'hold the answer' | 'let it go' }
+  | { readonly do: 'issuer down' | 'issuer back' | 'others rotate' }
+  | { readonly do: 'hold the answer' | 'let it go' | 'lose the answer' }
+  | { readonly do: 'store read-only' | 'store written' }
 
 const anAction: fc.Arbitrary<Action> = fc.oneof(
   {
@@ -42,13 +47,19 @@ const anAction: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      do: fc.constantFrom('store down', 'store back', 'store empty', 'mute', 'unmute', 'slow', 'fast'),
+      do: fc.constantFrom(
+        ...(['store down', 'store back', 'store empty', 'store read-only', 'store written'] as const),
+        ...(['mute', 'unmute', 'slow', 'fast'] as const),
+      ),
     }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('issuer down', 'issuer back', 'others rotate', 'hold the answer', 'let it go'),
+      do: fc.constantFrom(
+        ...(['issuer down', 'issuer back', 'others rotate'] as const),
+        ...(['hold the answer', 'let it go', 'lose the answer'] as const),
+      ),
     }),
   },
 )
@@ -97,6 +108,12 @@ class World {
         return store.comeBack()
       case 'store empty':
         return store.empty()
+      case 'store read-only':
+        store.isReadOnly = true
+        return
+      case 'store written':
+        store.isReadOnly = false
+        return
       case 'mute':
         store.isMute = true
         return
@@ -124,6 +141,12 @@ class World {
           return new Promise((resolve) => this.#letGo.push(() => resolve(answer)))
         })
         return
+      case 'lose the answer':
+        issuer.script.push((forced) => {
+          this.wechat.ask(forced)
+          return { ...transient('ERR_TIMEOUT'), sent: true }
+        })
+        return
       case 'let it go':
         this.letGo()
         return settle()
@@ -138,11 +161,11 @@ class World {
     return settle()
   }
 
-  /** It may wait for the store, which takes time: a second at most. */
+  /** It may wait for the store, which takes time. */
   async close(node: number): Promise<void> {
-    const closed = this.nodes[node]?.tokens.close()
-    await this.fleet.clock.advance(SECOND)
-    await closed
+    const closed = outcomeOf(this.nodes[node]?.tokens.close() ?? Promise.resolve())
+    for (let i = 0; i < 20 && !closed.settled; i++) await this.fleet.clock.advance(SECOND)
+    assert.ok(closed.settled, `node ${node} did not end`)
   }
 
   letGo(): void {
@@ -155,6 +178,7 @@ class World {
     const { store, issuer } = this.fleet
     this.wechat.isDown = false
     store.isMute = false
+    store.isReadOnly = false
     store.latency = 0
     issuer.script.length = 0
     this.letGo()
@@ -213,6 +237,15 @@ describe('a fleet, whatever happens to it', () => {
               'the nodes hold different tokens',
             )
             assert.ok(world.wechat.takes(first.accessToken), 'the fleet’s token does not work')
+            // And when it is refused, all have another as soon as the next call is allowed.
+            world.wechat.revoke()
+            await world.use(0)
+            await world.fleet.clock.advance(RETRY)
+            for (const { tokens } of world.nodes)
+              assert.ok(
+                world.wechat.takes(tokens.current?.accessToken ?? ''),
+                'a refused token was not replaced',
+              )
           } finally {
             for (let node = 0; node < NODES; node++) await world.close(node)
           }
