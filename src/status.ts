@@ -1,6 +1,6 @@
 import type { Failure } from './errors.js'
 
-/** `suspect`: an API refused the token and no newer one is there yet. `expired`: there was a token, and it has ended. */
+/** `suspect`: an API refused the token, or a call may have made it void, and no newer one is there yet. `expired`: there was a token, and it has ended. */
 export type TokenState = 'starting' | 'valid' | 'suspect' | 'expired' | 'closed'
 
 /** How one account stands, as plain data without a token. Instants are ms since the epoch. */

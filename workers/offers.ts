@@ -29,7 +29,7 @@ export class Offers {
   /** The store was read. */
   took(known: Known): void {
     const { account, store, clock, random } = this.#parts
-    const isUrgent = account.left > 0 && !account.state.suspect && this.#isLacking(known)
+    const isUrgent = this.#isLacking(known)
     // Who was to be soon need not be any more: another node's token is newer.
     if (isUrgent !== this.#isUrgent) this.at = undefined
     this.#isUrgent = isUrgent
@@ -48,8 +48,8 @@ export class Offers {
   /** True: the store has our token now. Throws what the store throws. */
   async make(lease: Lease): Promise<boolean> {
     const { account, store } = this.#parts
-    const { token, expires, spent, suspect, unstored } = account.state
-    const isLacking = !suspect && this.#isLacking(lease)
+    const { token, expires, spent, unstored } = account.state
+    const isLacking = this.#isLacking(lease)
     this.at = undefined
     if (!isLacking && unstored.calls <= 0) return false
     if (await store.spend(lease, spent)) account.tell('none', { unstored: NOTHING_UNSTORED })
@@ -59,7 +59,9 @@ export class Offers {
     return isPublished
   }
 
+  /** Whether our token is newer than the stored one, and of use to others. */
   #isLacking({ token }: Known): boolean {
-    return (token?.generation ?? 0) < this.#parts.account.generation
+    const { left, state, generation } = this.#parts.account
+    return left > 0 && !state.suspect && (token?.generation ?? 0) < generation
   }
 }

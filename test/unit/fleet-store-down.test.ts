@@ -138,6 +138,23 @@ describe('the store gone', () => {
   })
 })
 
+describe('a lease that comes when nobody waits for it any more', () => {
+  it('is let go of at once: other nodes do not wait for its end', async () => {
+    const fleet = new VirtualFleet('classic')
+    const [first, second] = await fleet.nodes(2)
+    await fleet.clock.advance(HOUR)
+    const grant = fleet.store.hold('acquire')
+    expect(
+      (await Promise.all([failureOf(() => first.tokens.refresh()), fleet.clock.advance(6 * SECOND)]))[0].code,
+    ).toBe('ERR_STORE')
+    grant()
+    await settle()
+    const refreshed = outcomeOf(second?.tokens.refresh() ?? Promise.reject(new Error('no node')))
+    await settle()
+    expect(refreshed.value?.accessToken).toBe('token-2')
+  })
+})
+
 describe('a store that can be read but not written', () => {
   for (const onStoreDown of ['refreshAlone', 'wait'] as const)
     it(`${onStoreDown}: is down until a write works again, and is said once in ten minutes`, async () => {
@@ -212,15 +229,16 @@ describe('a token that was served first', () => {
     expect(held(nodes).map((token) => wechat.takes(token ?? ''))).toEqual([true, true])
   })
 
-  it('and is suspect, is not knocked for again and again', async () => {
+  it('and is suspect is not put into the store, nor knocked for again and again', async () => {
     const fleet = new VirtualFleet('classic', { perDay: 2, dayOffset: 480, force: undefined })
     const [first] = await fleet.nodes(1)
     outcomeOf(first.tokens.reject('token-1'))
     await fleet.clock.advance(MINUTE)
     fleet.store.empty()
-    const before = fleet.store.counts.acquire
+    const before = { ...fleet.store.counts }
     await fleet.clock.advance(30 * MINUTE)
-    expect(fleet.store.counts.acquire - before).toBeLessThan(5)
+    expect(fleet.store.counts.acquire - before.acquire).toBeLessThan(5)
+    expect(fleet.store.counts.publish).toBe(before.publish)
   })
 })
 

@@ -107,11 +107,17 @@ export class AccountStore {
     const { store, key, clock } = this.#parts
     const asked = instantNow(clock)
     const wanted = { duration: Math.ceil(duration), known }
-    const [answer, record] = await this.#do(async () => {
-      const acquired = await store.acquire(key, wanted)
-      if (!acquired.granted) checkNumbers([acquired.heldFor])
-      return [acquired, this.#known(acquired.stored, asked)] as const
-    })
+    let isGivenUp = false
+    const [answer, record] = await this.#do(
+      async () => {
+        const acquired = await store.acquire(key, wanted)
+        if (!acquired.granted) checkNumbers([acquired.heldFor])
+        // Nobody would use it, and the others would wait for its end.
+        else if (isGivenUp) await store.release(key, acquired.stored.epoch)
+        return [acquired, this.#known(acquired.stored, asked)] as const
+      },
+      () => (isGivenUp = true),
+    )
     if (!answer.granted)
       return { heldUntil: later(instantNow(clock), Math.max(SHORTEST_HOLD, answer.heldFor)), known: record }
     const ends = later(asked, duration)
@@ -220,10 +226,12 @@ export class AccountStore {
     if (!this.#tokens.includes(accessToken)) this.#tokens = [accessToken, ...this.#tokens.slice(0, 2)]
   }
 
-  async #do<T>(operation: () => Awaitable<T>): Promise<T> {
+  /** `onFailure`: also of one that is given up, and goes on. */
+  async #do<T>(operation: () => Awaitable<T>, onFailure: () => void = () => undefined): Promise<T> {
     try {
       return await within(operation(), this.#parts.clock, Math.min(this.#parts.patience, this.patience))
     } catch (error) {
+      onFailure()
       const { account, secrets } = this.#parts
       const said = withoutSecrets(messageOf(error), [...secrets, ...this.#tokens])
       throw new StoreDown({
