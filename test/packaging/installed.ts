@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -49,6 +50,19 @@ export async function setup(project: TestProject): Promise<() => void> {
 }
 
 async function install(folder: string): Promise<void> {
+  const tarball = join(folder, 'token-thread.tgz')
+  // Another Node's run has packed it: it is the same package.
+  const packed = process.env.TOKEN_THREAD_TARBALL
+  if (packed === undefined) await pack(folder, tarball)
+  else copyFileSync(packed, tarball)
+
+  const app = join(folder, 'app')
+  mkdirSync(app)
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  await mustRun('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '../token-thread.tgz'], app)
+}
+
+async function pack(folder: string, tarball: string): Promise<void> {
   // A copy: building here would pull dist from under whoever is using it.
   const copy = join(folder, 'copy')
   const left = ['.git', 'node_modules', 'dist', 'coverage']
@@ -58,10 +72,5 @@ async function install(folder: string): Promise<void> {
   writeFileSync(join(copy, 'dist/left-over.js'), 'the build must remove this')
   await mustRun('npm', ['pack', '--pack-destination', folder], copy)
   const packed = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? ''
-  renameSync(join(folder, packed), join(folder, 'token-thread.tgz'))
-
-  const app = join(folder, 'app')
-  mkdirSync(app)
-  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
-  await mustRun('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '../token-thread.tgz'], app)
+  renameSync(join(folder, packed), tarball)
 }

@@ -19,14 +19,15 @@ const ROOT = new URL('../../', import.meta.url)
 export function program(sim: Simulator, code: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const prelude = [
     `import { once } from 'node:events'`,
-    `import { TokenThread } from '${new URL('src/index.ts', ROOT).href}'`,
+    `import { fromSource } from '${new URL('scripts/from-source.mjs', ROOT).href}'`,
+    `const { TokenThread } = await fromSource('${new URL('src/index.ts', ROOT).href}')`,
     `const options = ${JSON.stringify(optionsFor(sim))}`,
   ].join('\n')
-  const child = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', `${prelude}\n${code}`],
-    { cwd: ROOT, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${prelude}\n${code}`], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const limit = setTimeout(() => child.kill('SIGKILL'), 60_000)
   cleanUp(() => {
     clearTimeout(limit)
