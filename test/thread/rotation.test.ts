@@ -34,9 +34,15 @@ describe.each(['stable', 'classic'] as const)('on the %s endpoint', (endpoint) =
     expect(refused).toBe(0)
     expect(reads).toBeGreaterThan(20)
     expect(generations).toEqual([...generations].sort())
+    // On a machine that is busy there may be more of them by now, and one that is just being told.
+    const isTold = (): boolean =>
+      tokens.get() === sim.current(APP_ID)[endpoint]?.accessToken &&
+      tokens.current?.generation === generations.at(-1)
+    while (!isTold()) await next(tokens, 'token')
     // One new token for each rotation, and no fetch beside.
-    expect(sim.counters(APP_ID)).toMatchObject({ issued: 4, apiRefused: 0, forced: 0 })
-    if (endpoint === 'classic') expect(sim.counters(APP_ID).tokenCalls).toBe(4)
+    const issued = generations.length
+    expect(sim.counters(APP_ID)).toMatchObject({ issued, apiRefused: 0, forced: 0 })
+    if (endpoint === 'classic') expect(sim.counters(APP_ID).tokenCalls).toBe(issued)
   })
 
   it('heals a refused token with one call, a thousand rejections at once', async () => {
