@@ -88,6 +88,7 @@ describe.each(['co-wechat-api.ts', 'node-easywechat.ts'])('%s', (file) => {
   test('three rotations, and no request notices', async () => {
     const simulator = await simulate(shortLives)
     const server = await Server.start(folder, file, simulator)
+    simulator.inject({ on: 'api', delay: 20 })
     let asked = 0
     while (simulator.counters().issued < 4) {
       expect(await server.ask()).toEqual(answered)
@@ -99,6 +100,7 @@ describe.each(['co-wechat-api.ts', 'node-easywechat.ts'])('%s', (file) => {
   test('without a live token a request fails; the SDK does not fetch one', async () => {
     const simulator = await simulate(shortLives)
     const server = await Server.start(folder, file, simulator)
+    simulator.inject({ on: 'api', delay: 20 })
     const away = simulator.inject({ on: 'token', then: { errcode: -1 } })
     while ((await server.ask()).status === 200);
     const { apiCalls } = simulator.counters()

@@ -35,7 +35,7 @@ const STABLE = { kill: 0, stop: 0, store: 0 }
 export function chaosTest(endpoint: 'stable' | 'classic', victim: () => Victim | Promise<Victim>): void {
   const timeout = 240_000 * TIMES
   test(`keep all readers in tokens on ${endpoint} (FLEET_SEED=${SEED})`, { timeout }, async () => {
-    const { store, faults } = await victim()
+    const { store, faults, stopsWithAProcess } = await victim()
     // A call of 2 s at most: another process may take over after a lease of 2.5 s.
     const fleet = await Fleet.create({ endpoint, store, options: { timeout: 2_000 } })
     cleanUp(() => fleet.remove())
@@ -55,7 +55,7 @@ export function chaosTest(endpoint: 'stable' | 'classic', victim: () => Victim |
       mayCost += fault ? costs.store : kind === 'kill' ? costs.kill : costs.stop
       if (fault) await chaos.strikesTheStore(kind, fault)
       else if (kind === 'kill') await chaos.kills()
-      else await chaos.stops()
+      else await chaos.stops(stopsWithAProcess)
       await fleet.converged()
       extra = fleet.sim.counters(APP_ID).issued - 1 - round
       const { forced } = fleet.sim.counters(APP_ID)
@@ -111,10 +111,11 @@ class Chaos {
     struck.forEach(() => this.#fleet.start())
   }
 
-  async stops(): Promise<void> {
+  /** `isHeldUp`: the others may have to wait for those that are stopped. */
+  async stops(isHeldUp: boolean): Promise<void> {
     const { struck, lasts } = await this.#rotation('stop')
     await Promise.all(struck.map((node) => node.stop()))
-    await this.#fleet.converged()
+    if (!isHeldUp) await this.#fleet.converged()
     await sleep(lasts)
     for (const node of struck) node.wake()
   }

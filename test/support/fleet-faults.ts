@@ -11,6 +11,8 @@ export interface Victim {
   readonly store: StoreOptions
   /** None of a file: only the processes are struck. */
   readonly faults: Readonly<Record<string, StoreFault>>
+  /** A process that is stopped in the middle of a write keeps all others from writing, until it goes on. */
+  readonly stopsWithAProcess: boolean
 }
 
 /** Resolves when it has begun, with what ends it. */
@@ -25,6 +27,7 @@ export async function serverVictim(kind: 'redis' | 'postgres' | 'mysql', server:
   url.port = String(proxy.port)
   return {
     store: { kind, url: url.href },
+    stopsWithAProcess: false,
     faults: {
       'store restarted': async () => {
         await server.stop()
@@ -53,5 +56,6 @@ export async function serverVictim(kind: 'redis' | 'postgres' | 'mysql', server:
 export function fileVictim(kind: 'file' | 'sqlite'): Victim {
   const folder = mkdtempSync(join(tmpdir(), 'token-thread-fleet-'))
   cleanUp(() => rmSync(folder, { recursive: true, force: true }))
-  return { store: { kind, path: join(folder, 'tokens') }, faults: {} }
+  // SQLite's own lock is the system's, and nobody can take it over.
+  return { store: { kind, path: join(folder, 'tokens') }, faults: {}, stopsWithAProcess: kind === 'sqlite' }
 }

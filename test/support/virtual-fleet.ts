@@ -65,6 +65,8 @@ export class VirtualFleet {
   } {
     const system = new VirtualSystem(() => this.issuer, this)
     system.random = random
+    // No thread of a fleet hangs here, and hours of signs of life take seconds.
+    system.runtime.heartbeat = 600_000
     const logger = keepingLogger()
     const store = { kind: 'file', path: '/where/nobody/looks' } as const
     return { system, logger, all: { ...ACCOUNT, endpoint: this.#endpoint, store, logger, ...options } }

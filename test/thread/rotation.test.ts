@@ -15,6 +15,8 @@ describe.each(['stable', 'classic'] as const)('on the %s endpoint', (endpoint) =
     expect(tokens.get()).toBe(sim.current(APP_ID)[endpoint]?.accessToken)
     expect(tokens.current).toMatchObject({ accessToken: tokens.get() })
 
+    // A read after the other, not as fast as the machine can.
+    sim.inject({ on: 'api', delay: 10 })
     const generations = [tokens.current?.generation]
     let reads = 0
     let refused = 0

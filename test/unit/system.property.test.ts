@@ -106,6 +106,8 @@ async function live(
   check: (system: VirtualSystem, tokens: TokenThread) => void,
 ): Promise<void> {
   const system = new VirtualSystem((_account, clock) => new ScriptedIssuer(limits, clock))
+  // Threads die here and do not hang; days of signs of life would take most of the time.
+  system.runtime.heartbeat = 120_000
   const endpoint = limits.force ? 'stable' : 'classic'
   const tokens = new TokenThread(
     { ...ACCOUNT, endpoint, retry: { minDelay: FLOOR, maxDelay: 5_000 } },
