@@ -13,6 +13,21 @@ const HOUR = 3_600_000
 const held = (nodes: readonly Node[]): (string | undefined)[] =>
   nodes.map(({ tokens }) => tokens.current?.accessToken)
 
+/** The first of two nodes has a token that the store, still down, was to have. */
+async function servedFirst() {
+  const fleet = new VirtualFleet('classic')
+  const [first, second] = await fleet.nodes(2)
+  await fleet.clock.advance(HOUR)
+  fleet.issuer.script.push(() => {
+    fleet.store.isDown = true
+    return fleet.issuer.grant()
+  })
+  await first.tokens.refresh()
+  // Its own lease, that it could not let go of, has ended by then.
+  await fleet.clock.advance(15 * SECOND)
+  return { fleet, first, second }
+}
+
 describe('the store gone', () => {
   it('refreshAlone: each refreshes at its due time, and one token is left when the store is back, also when it is empty', async () => {
     const fleet = new VirtualFleet('stable')
@@ -182,15 +197,7 @@ describe('a store that can be read but not written', () => {
 
 describe('a token that was served first', () => {
   it('and was offered is like any other: one that follows is not distrusted', async () => {
-    const fleet = new VirtualFleet('classic')
-    const [first, second] = await fleet.nodes(2)
-    await fleet.clock.advance(HOUR)
-    fleet.issuer.script.push(() => {
-      fleet.store.isDown = true
-      return fleet.issuer.grant()
-    })
-    await first.tokens.refresh()
-    await fleet.clock.advance(15 * SECOND)
+    const { fleet, second } = await servedFirst()
     fleet.store.comeBack()
     await fleet.clock.advance(12 * SECOND)
     await second?.tokens.refresh()
@@ -273,16 +280,7 @@ describe('many nodes that refreshed alone', () => {
 
 describe('a process that ends', () => {
   it('tells the store of the token that only it has, also before its turn', async () => {
-    const fleet = new VirtualFleet('classic')
-    const [first, second] = await fleet.nodes(2)
-    await fleet.clock.advance(HOUR)
-    fleet.issuer.script.push(() => {
-      fleet.store.isDown = true
-      return fleet.issuer.grant()
-    })
-    await first.tokens.refresh()
-    // Its own lease, that it could not let go of, has ended by then.
-    await fleet.clock.advance(15 * SECOND)
+    const { fleet, first, second } = await servedFirst()
     fleet.store.comeBack()
     await fleet.clock.advance(1)
     const closed = outcomeOf(first.tokens.close())
