@@ -15,6 +15,16 @@ export interface Node {
   readonly logger: KeepingLogger
 }
 
+/** The token that each has. */
+export const held = (nodes: readonly Node[]): (string | undefined)[] =>
+  nodes.map(({ tokens }) => tokens.current?.accessToken)
+
+/** What they have logged of this. */
+export const said = (nodes: readonly Node[], what: string): string[] =>
+  nodes.flatMap(({ logger }) =>
+    logger.lines.map(({ message }) => message).filter((text) => text.includes(what)),
+  )
+
 /** Several processes with one store and one issuer, on one virtual clock. */
 export class VirtualFleet {
   readonly clock = new VirtualClock()

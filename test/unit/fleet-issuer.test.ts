@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { failureOf, outcomeOf } from '../support/outcome.js'
 import { limitReached, operatorError, transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
-import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+import { held, said, VirtualFleet } from '../support/virtual-fleet.js'
 import { VirtualWechat } from '../support/virtual-wechat.js'
 
 /** What an issuer answers, what others do with it, and what a fleet makes of that. */
@@ -11,14 +11,6 @@ const SECOND = 1_000
 const MINUTE = 60_000
 const HOUR = 3_600_000
 const NEVER = new Promise<never>(() => undefined)
-
-const held = (nodes: readonly Node[]): (string | undefined)[] =>
-  nodes.map(({ tokens }) => tokens.current?.accessToken)
-
-const said = (nodes: readonly Node[], what: string): string[] =>
-  nodes.flatMap(({ logger }) =>
-    logger.lines.map(({ message }) => message).filter((text) => text.includes(what)),
-  )
 
 describe('an issuer', () => {
   it('that fails when a fleet starts is asked no more often than by one process', async () => {

@@ -3,15 +3,12 @@ import { failureOf, outcomeOf } from '../support/outcome.js'
 import { StoreOperatorError } from '../../workers/stores/store-error.js'
 import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
-import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+import { held, VirtualFleet } from '../support/virtual-fleet.js'
 import { VirtualWechat } from '../support/virtual-wechat.js'
 
 const SECOND = 1_000
 const MINUTE = 60_000
 const HOUR = 3_600_000
-
-const held = (nodes: readonly Node[]): (string | undefined)[] =>
-  nodes.map(({ tokens }) => tokens.current?.accessToken)
 
 /** The first of two nodes has a token that the store, still down, was to have. */
 async function servedFirst() {

@@ -4,7 +4,7 @@ import { outcomeOf } from '../support/outcome.js'
 import { transient } from '../support/scripted-issuer.js'
 import { constructed, started } from '../support/start.js'
 import { settle } from '../support/virtual-clock.js'
-import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+import { held, said, VirtualFleet } from '../support/virtual-fleet.js'
 import { VirtualSystem } from '../support/virtual-system.js'
 
 /** What goes wrong with clocks, stores and issuers, and what a fleet makes of it. */
@@ -13,14 +13,6 @@ const SECOND = 1_000
 const MINUTE = 60_000
 const HOUR = 3_600_000
 const NEVER = new Promise<never>(() => undefined)
-
-const held = (nodes: readonly Node[]): (string | undefined)[] =>
-  nodes.map(({ tokens }) => tokens.current?.accessToken)
-
-const said = (nodes: readonly Node[], what: string): string[] =>
-  nodes.flatMap(({ logger }) =>
-    logger.lines.map(({ message }) => message).filter((text) => text.includes(what)),
-  )
 
 function spoiled(endpoint: 'stable' | 'classic', how: (store: Store) => Partial<Store>): VirtualFleet {
   const fleet = new VirtualFleet(endpoint)

@@ -3,15 +3,12 @@ import { TokenThreadError } from '../../src/errors.js'
 import { outcomeOf } from '../support/outcome.js'
 import { transient } from '../support/scripted-issuer.js'
 import { settle } from '../support/virtual-clock.js'
-import { type Node, VirtualFleet } from '../support/virtual-fleet.js'
+import { held, type Node, VirtualFleet } from '../support/virtual-fleet.js'
 import { VirtualWechat } from '../support/virtual-wechat.js'
 
 const SECOND = 1_000
 const MINUTE = 60_000
 const HOUR = 3_600_000
-
-const held = (nodes: readonly Node[]): (string | undefined)[] =>
-  nodes.map(({ tokens }) => tokens.current?.accessToken)
 
 describe('a fleet with one store', () => {
   it('makes one fetch a rotation, and all have its token', async () => {
